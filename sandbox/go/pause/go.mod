@@ -1,0 +1,3 @@
+module celery-fleet.local/sandbox/pause
+
+go 1.26
