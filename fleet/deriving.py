@@ -1,0 +1,197 @@
+"""From a catalogue and an environment to the Plan: each number once, with its reason.
+
+The reasons are recorded where the numbers are made, from the same variables, so that the arithmetic shown is the arithmetic used.
+"""
+
+from pathlib import Path
+
+from fleet import scaling, sizing
+from fleet.catalogue import Catalogue, PodSpec, QueueSpec
+from fleet.checks import check_catalogue, check_plan
+from fleet.environment import Environment
+from fleet.errors import CatalogueError
+from fleet.plan import BrokerPlan, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
+from fleet.reading import validate_catalogue
+from fleet.reasons import QueueFigures, queue_reasons
+from fleet.records import Reason
+from fleet.scaling import AutoscalingPlan, Regime
+from fleet.sizing import Pool
+from fleet.source import read_source
+from fleet.topology import FleetTopology, derive_queue_topology
+
+FLEET_NAME = "celery-fleet"
+"""Name of a fleet that was given none."""
+
+
+def load_plan(
+    catalogue_path: Path, environment: Environment, *, fleet: str = FLEET_NAME, shown_as: str | None = None
+) -> Plan:
+    """The Plan of a catalogue file, or every finding of it.
+
+    Raises: CatalogueError with all findings (of single fields, across fields, and of the derived numbers), in file order.
+    """
+    source = read_source(catalogue_path, shown_as=shown_as)
+    catalogue, findings = validate_catalogue(source)
+    if catalogue is None:
+        raise CatalogueError(findings)
+    findings += check_catalogue(catalogue, environment, source)
+    plan = derive_plan(catalogue, environment, fleet=fleet)
+    findings += check_plan(plan, catalogue, environment, source)
+    if findings:
+        raise CatalogueError(findings)
+    return plan
+
+
+def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = FLEET_NAME) -> Plan:
+    """Everything derived from a catalogue for one environment; the rules are in `fleet.sizing` and `fleet.scaling`."""
+    queues: list[QueuePlan] = []
+    reasons: list[Reason] = []
+    for name, spec in catalogue.queues.items():
+        queue, figures = derive_queue(name, spec, environment)
+        queues.append(queue)
+        reasons += queue_reasons(queue, figures)
+    return Plan(
+        fleet=fleet,
+        environment=environment.name,
+        application=catalogue.application,
+        topology=FleetTopology(vhost=fleet),
+        broker=BrokerPlan(
+            nodes=environment.broker_nodes,
+            cpu_millicores=environment.broker_cpu_millicores,
+            memory_bytes=environment.broker_memory_bytes,
+            storage_bytes=environment.broker_storage_bytes,
+        ),
+        queues=tuple(queues),
+        reasons=tuple(reasons),
+    )
+
+
+def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[QueuePlan, QueueFigures]:
+    """One queue's part of the Plan, and the figures on the way that its reasons show."""
+    promise = Promise(
+        mean_seconds=spec.runtime.mean,
+        p99_seconds=spec.runtime.p99,
+        limit_seconds=spec.runtime.limit,
+        peak_per_second=spec.load.peak * environment.load_factor,
+        wait_seconds=spec.wait.promise,
+        percentile=spec.wait.percentile,
+    )
+    pool = spec.pool or (Pool.PREFORK if spec.profile == "cpu" else Pool.GEVENT)
+    concurrency = spec.concurrency or sizing.derive_concurrency(spec.profile, spec.runtime.mean)
+    worker = sizing.derive_worker(
+        pool=pool,
+        concurrency=concurrency,
+        hard_limit_seconds=spec.runtime.limit,
+        task_bytes=spec.memory,
+        spot=environment.spot and spec.capacity == "spot",
+    )
+    timeout = sizing.derive_consumer_timeout_seconds(spec.runtime.limit, worker.grace_seconds)
+    figures, autoscaling = derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency)
+    queue = QueuePlan(
+        name=name,
+        tasks=tuple(spec.tasks),
+        profile=spec.profile,
+        capacity=spec.capacity if environment.spot else "on-demand",
+        idempotent=spec.idempotent,
+        promise=promise,
+        topology=derive_queue_topology(name, shards=spec.shards, consumer_timeout_seconds=timeout),
+        worker=worker,
+        resources=sizing.derive_resources(
+            profile=spec.profile,
+            pool=pool,
+            concurrency=concurrency,
+            task_bytes=spec.memory,
+            cpu_scale=environment.cpu_scale,
+        ),
+        autoscaling=autoscaling,
+        pod=_pod_extras(spec.pod),
+    )
+    return queue, figures
+
+
+def derive_autoscaling(
+    name: str, spec: QueueSpec, environment: Environment, *, promise: Promise, concurrency: int
+) -> tuple[QueueFigures, AutoscalingPlan]:
+    """The autoscaler of each shard's Deployment: regime, metric, minimum and maximum."""
+    regime = scaling.derive_regime(promise.wait_seconds, environment.startup_seconds)
+    rate = promise.peak_per_second / spec.shards
+    burst_rate, burst_seconds = rate, scaling.BURST_SECONDS
+    if spec.load.burst is not None:
+        burst_rate = spec.load.burst.rate * environment.load_factor / spec.shards
+        burst_seconds = spec.load.burst.lasts
+    busy_share = scaling.BUSY_SHARE_SHORT if regime is Regime.SHORT else scaling.BUSY_SHARE_MID
+    slots = scaling.slots_at_peak(
+        rate_per_second=rate,
+        mean_seconds=promise.mean_seconds,
+        p99_seconds=promise.p99_seconds,
+        wait_seconds=promise.wait_seconds,
+        percentile=promise.percentile,
+        busy_share=busy_share,
+    )
+    burst_pods = scaling.burst_minimum(
+        burst_per_second=burst_rate,
+        burst_seconds=burst_seconds,
+        mean_seconds=promise.mean_seconds,
+        wait_seconds=promise.wait_seconds,
+        concurrency=concurrency,
+        startup_seconds=environment.startup_seconds,
+    )
+    declared = environment.minimums.get(name, spec.replicas.min)
+    minimum = max(declared, burst_pods) if regime is Regime.SHORT else declared
+    peak = max(1, -(-slots // concurrency))
+    maximum = spec.replicas.max or max(scaling.PEAK_HEADROOM * peak, minimum)
+    formula, target = scaling.scaling_metric(
+        regime, mean_seconds=promise.mean_seconds, wait_seconds=promise.wait_seconds, concurrency=concurrency
+    )
+    figures = QueueFigures(
+        shard_rate=rate,
+        slots=slots,
+        busy_share=busy_share,
+        burst_rate=burst_rate,
+        burst_seconds=burst_seconds,
+        burst_pods=burst_pods,
+        declared_minimum=declared,
+        declared_maximum=spec.replicas.max,
+        startup_seconds=environment.startup_seconds,
+        cpu_scale=environment.cpu_scale,
+        task_bytes=spec.memory,
+        derived_concurrency=spec.concurrency is None,
+    )
+    return figures, AutoscalingPlan(
+        regime=regime,
+        reaction_seconds=scaling.reaction_seconds(environment.startup_seconds),
+        formula=formula,
+        target=target,
+        peak_replicas=peak,
+        min_replicas=minimum,
+        max_replicas=maximum,
+        polling_seconds=scaling.POLLING_SECONDS,
+        cooldown_seconds=scaling.COOLDOWN_SECONDS,
+        scale_down_window_seconds=scaling.SCALE_DOWN_WINDOW_SECONDS[regime],
+        fallback_replicas=max(1, minimum),
+    )
+
+
+def _pod_extras(spec: PodSpec) -> PodExtras:
+    return PodExtras(
+        env=dict(spec.env),
+        secrets={name: SecretKey(secret=key.secret, key=key.key) for name, key in spec.secrets.items()},
+        volumes=tuple(
+            Volume(
+                name=volume.name,
+                mount_path=volume.mount,
+                read_only=volume.read_only,
+                secret=volume.secret,
+                config_map=volume.config_map,
+                claim=volume.claim,
+                empty_dir_bytes=volume.empty_dir,
+            )
+            for volume in spec.volumes
+        ),
+        node_selector=dict(spec.node_selector),
+        tolerations=tuple(
+            Toleration(key=item.key, operator=item.operator, value=item.value, effect=item.effect)
+            for item in spec.tolerations
+        ),
+        gpu=spec.gpu,
+    )

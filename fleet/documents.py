@@ -1,0 +1,127 @@
+"""What of the Plan reaches each pod, as JSON in a ConfigMap.
+
+A worker gets its own queue and the routes, nothing of the other queues' numbers: a number changed on one queue rolls that queue's pods alone.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from fleet.errors import FleetError
+from fleet.plan import Plan, QueuePlan
+from fleet.records import Record
+from fleet.sizing import WorkerPlan
+
+
+class Route(Record, frozen=True, kw_only=True):
+    """Tasks whose name matches the pattern go to the queue."""
+
+    pattern: str
+    queue: str
+
+
+class ProducerDocument(Record, frozen=True, kw_only=True):
+    """What is needed to publish: the web layer's part, contained in every other document."""
+
+    fleet: str
+    application: str
+    vhost: str
+    exchange: str
+    unrouted: str
+    queues: tuple[str, ...]
+    """Logical queues, in the catalogue's order; each is a routing key of the exchange."""
+    routes: tuple[Route, ...]
+
+
+class WorkerDocument(Record, frozen=True, kw_only=True):
+    """What one worker Deployment needs: a producer's part (tasks may enqueue tasks), its broker queue and its settings."""
+
+    producer: ProducerDocument
+    queue: str
+    """Logical queue, as in the catalogue."""
+    shard: str
+    """Broker queue that this Deployment consumes."""
+    worker: WorkerPlan
+
+
+class DelayedBinding(Record, frozen=True, kw_only=True):
+    """Where delayed messages of one logical queue come out."""
+
+    queue: str
+    """Logical queue; delayed messages carry it as the last word of their routing key."""
+    destination: str
+    destination_type: str
+    """`exchange`: the task exchange for a plain queue, its consistent-hash exchange for a sharded one."""
+
+
+class DelayedDeliveryDocument(Record, frozen=True, kw_only=True):
+    """What the Job that declares Celery's delayed-delivery tree needs."""
+
+    fleet: str
+    vhost: str
+    exchange: str
+    delayed_exchange: str
+    bindings: tuple[DelayedBinding, ...]
+
+
+def producer_document(plan: Plan) -> ProducerDocument:
+    """The part of the Plan that every publisher needs."""
+    return ProducerDocument(
+        fleet=plan.fleet,
+        application=plan.application,
+        vhost=plan.topology.vhost,
+        exchange=plan.topology.exchange,
+        unrouted=plan.topology.unrouted,
+        queues=tuple(queue.name for queue in plan.queues),
+        routes=tuple(Route(pattern=pattern, queue=queue.name) for queue in plan.queues for pattern in queue.tasks),
+    )
+
+
+def worker_document(plan: Plan, queue: QueuePlan, shard: str) -> WorkerDocument:
+    """The part of the Plan that the workers of one broker queue need."""
+    return WorkerDocument(producer=producer_document(plan), queue=queue.name, shard=shard, worker=queue.worker)
+
+
+def delayed_delivery_document(plan: Plan) -> DelayedDeliveryDocument:
+    """The delayed-delivery tree and where each queue's delayed messages leave it.
+
+    A sharded queue's messages go straight to its consistent-hash exchange (routing key `#.<queue>` on the delayed exchange).
+    """
+    return DelayedDeliveryDocument(
+        fleet=plan.fleet,
+        vhost=plan.topology.vhost,
+        exchange=plan.topology.exchange,
+        delayed_exchange=plan.topology.delayed_exchange,
+        bindings=tuple(
+            DelayedBinding(
+                queue=queue.name,
+                destination=queue.name if queue.topology.sharded else plan.topology.exchange,
+                destination_type="exchange",
+            )
+            for queue in plan.queues
+        ),
+    )
+
+
+def dump_document(document: Record) -> str:
+    """JSON with sorted keys: the same document is the same text, so nothing rolls without a reason."""
+    return msgspec.json.encode(document, order="sorted").decode()
+
+
+DocumentT = TypeVar("DocumentT", bound=Record)
+
+
+def load_document(path: Path, kind: type[DocumentT]) -> DocumentT:
+    """Reads a document that `dump_document` wrote.
+
+    Raises: FleetError when the file is missing or is no such document (for example of another version of the project).
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise FleetError(str(path), f"cannot be read: {error.strerror}", "Mount the queue's ConfigMap there.") from None
+    except msgspec.DecodeError as error:
+        raise FleetError(
+            str(path), f"is no {kind.__name__}: {error}", "Deploy image and plan of one version together."
+        ) from None

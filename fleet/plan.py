@@ -1,0 +1,109 @@
+"""Everything derived from a catalogue for one environment, frozen, with the reason of each number.
+
+One object feeds the workers, the infrastructure and the command line, so the concurrency in a worker and in its autoscaler cannot differ,
+and a queue cannot exist without a worker.
+"""
+
+from typing import Literal
+
+from fleet.records import Reason, Record
+from fleet.scaling import AutoscalingPlan
+from fleet.sizing import Resources, WorkerPlan
+from fleet.topology import FleetTopology, QueueTopology
+
+
+class Promise(Record, frozen=True, kw_only=True):
+    """What the user knows about a queue and promises for it, after the environment's load factor."""
+
+    mean_seconds: float
+    p99_seconds: float
+    limit_seconds: float
+    peak_per_second: float
+    """Arrivals a second at peak on the whole queue, all shards together."""
+    wait_seconds: float
+    """Promised wait between enqueue and start."""
+    percentile: float
+    """Share of tasks, in percent, for which the wait is promised."""
+
+
+class SecretKey(Record, frozen=True, kw_only=True):
+    """One key of a Secret that exists in the fleet's namespace."""
+
+    secret: str
+    key: str
+
+
+class Volume(Record, frozen=True, kw_only=True):
+    """A volume mounted into the workers of a queue."""
+
+    name: str
+    mount_path: str
+    read_only: bool = True
+    secret: str | None = None
+    config_map: str | None = None
+    claim: str | None = None
+    empty_dir_bytes: int | None = None
+
+
+class Toleration(Record, frozen=True, kw_only=True):
+    """A Kubernetes toleration, as Kubernetes spells it."""
+
+    key: str | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class PodExtras(Record, frozen=True, kw_only=True):
+    """What a queue's pods carry beside the derived: passed through as the user wrote it."""
+
+    env: dict[str, str] = {}
+    secrets: dict[str, SecretKey] = {}
+    """Environment variable -> key of a Secret."""
+    volumes: tuple[Volume, ...] = ()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    gpu: int = 0
+    """`nvidia.com/gpu` a pod."""
+
+
+class QueuePlan(Record, frozen=True, kw_only=True):
+    """One queue, whole: what the broker, the workers, their pods and their autoscaler get."""
+
+    name: str
+    """Queue name, a DNS label."""
+    tasks: tuple[str, ...]
+    """Task names or glob patterns routed to this queue."""
+    profile: Literal["io", "cpu"]
+    capacity: Literal["on-demand", "spot"]
+    idempotent: bool
+    promise: Promise
+    topology: QueueTopology
+    worker: WorkerPlan
+    resources: Resources
+    autoscaling: AutoscalingPlan
+    """Of each shard's Deployment: the shards share the load evenly."""
+    pod: PodExtras = PodExtras()
+
+
+class BrokerPlan(Record, frozen=True, kw_only=True):
+    """The size of the RabbitMQ cluster."""
+
+    nodes: int
+    cpu_millicores: int
+    memory_bytes: int
+    storage_bytes: int
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """A fleet in one environment."""
+
+    fleet: str
+    """Name of the fleet: its namespace and vhost."""
+    environment: str
+    application: str
+    """The Celery application as `module:attribute`."""
+    topology: FleetTopology
+    broker: BrokerPlan
+    queues: tuple[QueuePlan, ...]
+    reasons: tuple[Reason, ...]
