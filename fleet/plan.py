@@ -92,7 +92,16 @@ class BrokerPlan(Record, frozen=True, kw_only=True):
     nodes: int
     cpu_millicores: int
     memory_bytes: int
+    """Request and limit of each node."""
     storage_bytes: int
+
+    @property
+    def wal_max_bytes(self) -> int:
+        """Size of a quorum queue's write-ahead log before it is rolled: RabbitMQ wants three to four times as much memory free.
+
+        An eighth of the memory, 512 MiB (RabbitMQ's default) at most (RabbitMQ 4.3 docs, Quorum Queues, "Resource Use").
+        """
+        return min(512 * 2**20, self.memory_bytes // 8)
 
 
 class Plan(Record, frozen=True, kw_only=True):
