@@ -1,0 +1,77 @@
+"""Put the stand-ins where the Pulumi CLI looks for plugins, and say so.
+
+The invariant: a plugin that is already there is never replaced, and each stand-in that is put there is announced in one
+line. An executable is a three-line script that names this environment's Python and this checkout.
+
+Source: pulumi v3.259 `sdk/go/common/workspace/plugins.go` (the folders `$PULUMI_HOME/plugins/resource-NAME-vVERSION`,
+language hosts beside the CLI).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MARKER: Final = "# A stand-in of the sandbox; the real plugin goes here instead."
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A plugin that no package registry serves, and the module that stands in for it."""
+
+    executable: str
+    module: str
+    what: str
+
+
+LANGUAGE_HOST: Final = StandIn("pulumi-language-python", "sandbox.standins.language_python", "the Python language host")
+
+RESOURCE_PLUGINS: Final = {
+    "kubernetes": StandIn("pulumi-resource-kubernetes", "sandbox.standins.kubernetes", "the Kubernetes plugin"),
+    "docker-build": StandIn("pulumi-resource-docker-build", "sandbox.standins.docker_build", "the docker-build plugin"),
+}
+
+
+def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
+    """Install every stand-in whose real plugin is missing.
+
+    Returns: one line for each stand-in that is in use, to be shown to the user.
+    """
+    lines = [_installed(bin_dir, LANGUAGE_HOST)]
+    for name, stand_in in RESOURCE_PLUGINS.items():
+        try:
+            version = importlib.metadata.version(f"pulumi-{name}")
+        except importlib.metadata.PackageNotFoundError:
+            continue  # A program cannot use a plugin whose package is not installed.
+        folder = pulumi_home / "plugins" / f"resource-{name}-v{version}"
+        lines.append(_installed(folder, stand_in, version))
+    return [line for line in lines if line]
+
+
+def _installed(folder: Path, stand_in: StandIn, version: str = "") -> str:
+    """Write the executable unless the real one is there; the line to show, empty for a real one."""
+    target = folder / stand_in.executable
+    if target.exists() and MARKER not in target.read_bytes()[:4096].decode(errors="replace"):
+        return ""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = wrapper_script(stand_in.module)
+    if not target.exists() or target.read_text() != script:
+        temporary = target.with_name(f".{target.name}.new")
+        temporary.write_text(script)
+        temporary.chmod(0o755)
+        temporary.replace(target)
+    shown = f" {version}" if version else ""
+    return f"stand-in for {stand_in.what}{shown}: {stand_in.module}"
+
+
+def wrapper_script(module: str) -> str:
+    """A shell script that runs a stand-in with this Python and this checkout, whatever the caller's folder is."""
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from {module}.__main__ import main; main()"
+    if module == LANGUAGE_HOST.module:
+        code = code.replace(".__main__ import", " import")
+    return f'#!/bin/sh\n{MARKER}\nexec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)} "$@"\n'

@@ -1,0 +1,206 @@
+"""The provider's side of Pulumi's protocol: messages in, messages out, everything else in the modules beside it.
+
+The invariant: no message is interpreted twice; a request becomes plain objects here, and an outcome becomes a response.
+
+Source: pulumi v3.259 `proto/pulumi/provider.proto`; the capabilities that are announced from pulumi-kubernetes v4.32
+`provider/pkg/provider/provider.go` (Configure).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass, field
+from typing import Final
+
+import yaml
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2
+
+from sandbox.standins.kubernetes import planning, resources
+from sandbox.standins.kubernetes.cluster import Cluster, connect
+from sandbox.standins.kubernetes.diffing import Change
+from sandbox.standins.kubernetes.settings import compare_settings, read_settings
+from sandbox.standins.kubernetes.values import marshal, parse_checkpoint, plain, unmarshal
+from sandbox.standins.plugin_server import Call, Log, Message, PluginError
+
+CHANGE_KINDS: Final = {
+    (Change.ADD, False): provider_pb2.PropertyDiff.ADD,
+    (Change.ADD, True): provider_pb2.PropertyDiff.ADD_REPLACE,
+    (Change.DELETE, False): provider_pb2.PropertyDiff.DELETE,
+    (Change.DELETE, True): provider_pb2.PropertyDiff.DELETE_REPLACE,
+    (Change.UPDATE, False): provider_pb2.PropertyDiff.UPDATE,
+    (Change.UPDATE, True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
+}
+
+
+@dataclass(slots=True)
+class KubernetesProvider:
+    """One provider instance, as the engine starts it."""
+
+    log: Log
+    cluster: Cluster = field(default_factory=lambda: Cluster(read_settings({})))
+
+    def calls(self) -> dict[str, Call]:
+        """What answers each RPC of the engine."""
+        return {
+            "GetPluginInfo": self.plugin_info,
+            "GetSchema": self.schema,
+            "GetMapping": self.mapping,
+            "GetMappings": self.mappings,
+            "Attach": self.attach,
+            "CheckConfig": self.check_config,
+            "DiffConfig": self.diff_config,
+            "Configure": self.configure,
+            "Invoke": self.invoke,
+            "Construct": self.construct,
+            "Check": self.check,
+            "Diff": self.diff,
+            "Create": self.create,
+            "Read": self.read,
+            "Update": self.update,
+            "Delete": self.delete,
+            "Cancel": self.cancel,
+        }
+
+    async def plugin_info(self, _request: Message) -> Message:
+        """The version of the package whose plugin this stands in for."""
+        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi-kubernetes"))
+
+    async def schema(self, _request: Message) -> Message:
+        """No schema: only code generation asks for one."""
+        return provider_pb2.GetSchemaResponse(schema="{}")
+
+    async def mapping(self, _request: Message) -> Message:
+        """No mapping: only converters ask for one."""
+        return provider_pb2.GetMappingResponse()
+
+    async def mappings(self, _request: Message) -> Message:
+        """No mapping: only converters ask for one."""
+        return provider_pb2.GetMappingsResponse()
+
+    async def attach(self, _request: Message) -> Message:
+        """Nothing to do: the engine's address came by the command line."""
+        return empty_pb2.Empty()
+
+    async def check_config(self, request: Message) -> Message:
+        """The provider's inputs as they are."""
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    async def diff_config(self, request: Message) -> Message:
+        """Whether the provider now means another cluster."""
+        change = compare_settings(plain(unmarshal(request.olds)), plain(unmarshal(request.news)))
+        some = provider_pb2.DiffResponse.DIFF_SOME if change.changed else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=some, diffs=change.changed, replaces=change.replaces)
+
+    async def configure(self, request: Message) -> Message:
+        """Connect to the cluster; one that does not answer is reported when it is needed."""
+        await self.cluster.close()
+        self.cluster = await connect(read_settings(dict(request.variables)), self.log)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    async def invoke(self, request: Message) -> Message:
+        """Decode YAML for the components that run in the program; nothing else is a function here."""
+        arguments = plain(unmarshal(request.args))
+        if request.tok != "kubernetes:yaml:decode":
+            raise PluginError(
+                f"the function {request.tok} is not supported by the sandbox's stand-in for the Kubernetes plugin"
+            )
+        try:
+            documents = [document for document in yaml.safe_load_all(arguments.get("text") or "") if document]
+        except yaml.YAMLError as error:
+            raise PluginError(f"failed to parse YAML: {error}") from None
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(marshal({"result": documents}))  # the field's name is a keyword
+        return response
+
+    async def construct(self, request: Message) -> Message:
+        """Refuse components that the real plugin builds itself."""
+        planning.refuse_foreign_type(request.type)
+        raise PluginError(f"{request.type} is not a component of the sandbox's stand-in for the Kubernetes plugin")
+
+    async def check(self, request: Message) -> Message:
+        """The inputs with their name and namespace."""
+        proposed = None
+        if request.HasField("autonaming"):
+            if request.autonaming.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE:
+                planning.require_name(plain(unmarshal(request.news)))
+            proposed = request.autonaming.proposed_name or None
+        inputs = await planning.checked(
+            self.cluster,
+            request.urn,
+            unmarshal(request.olds),
+            unmarshal(request.news),
+            seed=request.randomSeed,
+            proposed_name=proposed,
+        )
+        return provider_pb2.CheckResponse(inputs=marshal(inputs))
+
+    async def diff(self, request: Message) -> Message:
+        """What the new inputs would change, and whether the object has to be replaced."""
+        old_inputs, old_live = parse_checkpoint(unmarshal(request.olds))
+        found = await planning.compared(
+            self.cluster, old_inputs, old_live, unmarshal(request.news), list(request.ignoreChanges)
+        )
+        some = provider_pb2.DiffResponse.DIFF_SOME if found.fields else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(
+            changes=some,
+            replaces=found.replaces,
+            deleteBeforeReplace=found.delete_before_replace,
+            hasDetailedDiff=True,
+            detailedDiff={
+                path: provider_pb2.PropertyDiff(
+                    kind=CHANGE_KINDS[change.change, change.replaces], inputDiff=change.change is Change.DELETE
+                )
+                for path, change in found.fields.items()
+            },
+        )
+
+    async def create(self, request: Message) -> Message:
+        """Create the object and wait for it."""
+        outcome = await resources.created(
+            self.cluster,
+            request.urn,
+            unmarshal(request.properties),
+            timeout_seconds=request.timeout,
+            preview=request.preview,
+        )
+        return provider_pb2.CreateResponse(id=outcome.resource_id, properties=marshal(outcome.state or {}))
+
+    async def read(self, request: Message) -> Message:
+        """Read the live object; an empty id says that it is gone."""
+        outcome = await resources.read(
+            self.cluster, request.urn, request.id, unmarshal(request.properties), unmarshal(request.inputs)
+        )
+        if outcome.state is None:
+            return provider_pb2.ReadResponse()
+        return provider_pb2.ReadResponse(
+            id=outcome.resource_id, properties=marshal(outcome.state), inputs=marshal(outcome.inputs or {})
+        )
+
+    async def update(self, request: Message) -> Message:
+        """Apply the new inputs and wait for the object."""
+        state = await resources.updated(
+            self.cluster,
+            request.urn,
+            unmarshal(request.olds),
+            unmarshal(request.news),
+            ignored=list(request.ignoreChanges),
+            timeout_seconds=request.timeout,
+            preview=request.preview,
+        )
+        return provider_pb2.UpdateResponse(properties=marshal(state))
+
+    async def delete(self, request: Message) -> Message:
+        """Delete the object and wait until it is gone."""
+        await resources.deleted(
+            self.cluster, request.urn, unmarshal(request.properties), timeout_seconds=request.timeout
+        )
+        return empty_pb2.Empty()
+
+    async def cancel(self, _request: Message) -> Message:
+        """End every wait; what exists is kept in the state."""
+        if self.cluster.waiting is not None:
+            self.cluster.waiting.cancelled.set()
+        return empty_pb2.Empty()
