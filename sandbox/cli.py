@@ -1,0 +1,73 @@
+"""`python -m sandbox up|down|status|env|build|clean`: the one entry, and errors as messages instead of tracebacks."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox import lifecycle
+from sandbox.environment import export_lines, variables
+from sandbox.errors import SandboxError
+from sandbox.folders import DEFAULT_NAME, Folders, find_folders
+from sandbox.progress import Progress
+from sandbox.status import read_status, status_lines
+
+INTERRUPTED = 130
+"""What a shell shows for a program ended by Ctrl-C."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--name", default=DEFAULT_NAME, help="which sandbox (default: %(default)s)")
+    shared.add_argument("--state-dir", type=Path, help="instead of FLEET_STATE_DIR or the XDG state folder")
+    shared.add_argument("--cache-dir", type=Path, help="instead of FLEET_CACHE_DIR or the XDG cache folder")
+    top = argparse.ArgumentParser(prog="python -m sandbox", description="A one-node Kubernetes on this machine.")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", parents=[shared], help="start it, or what is missing of it, and wait until it is ready")
+    commands.add_parser("down", parents=[shared], help="stop it and remove everything but caches and passwords")
+    status = commands.add_parser("status", parents=[shared], help="show components, versions and stand-ins")
+    status.add_argument("--json", action="store_true", help="as one JSON document")
+    commands.add_parser("env", parents=[shared], help='print export lines for a shell: eval "$(python -m sandbox env)"')
+    commands.add_parser("build", parents=[shared], help="only build programs and images")
+    commands.add_parser("clean", parents=[shared], help="down, then remove caches and passwords too")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code says whether it did what it should."""
+    given = parser().parse_args(arguments)
+    progress = Progress()
+    try:
+        folders = find_folders(given.name, state=given.state_dir, cache=given.cache_dir)
+        return _run(given, folders, progress)
+    except SandboxError as error:
+        progress.say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        progress.say("interrupted; the same command goes on from here")
+        return INTERRUPTED
+
+
+def _run(given: argparse.Namespace, folders: Folders, progress: Progress) -> int:
+    match given.command:
+        case "up":
+            lifecycle.up(folders, progress)
+        case "down":
+            lifecycle.down(folders, progress)
+        case "build":
+            folders.create()
+            lifecycle.build(folders, progress)
+        case "clean":
+            lifecycle.clean(folders, progress)
+        case "env":
+            folders.create()
+            sys.stdout.write(export_lines(variables(folders, os.environ)))
+        case "status":
+            found = read_status(folders)
+            text = json.dumps(found, indent=2) if given.json else "\n".join(status_lines(found))
+            sys.stdout.write(f"{text}\n")
+            return 0 if found["state"] == "ready" else 1
+    return 0

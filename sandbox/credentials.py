@@ -1,0 +1,26 @@
+"""The passwords the sandbox makes, once, so that nobody has to think of one; readable by their owner alone.
+
+Invariant: they outlive `down`, because a stack's configuration may hold secrets encrypted with the passphrase.
+"""
+
+import json
+import secrets
+
+from sandbox.folders import Folders
+
+NAMES = ("PULUMI_CONFIG_PASSPHRASE", "FLEET_RESULTS_PASSWORD")
+ENTROPY_BYTES = 24
+
+
+def load_credentials(folders: Folders) -> dict[str, str]:
+    """Environment variable -> secret; made and kept at the first call."""
+    kept: dict[str, str] = {}
+    if folders.credentials.exists():
+        kept = json.loads(folders.credentials.read_text())
+    if missing := [name for name in NAMES if name not in kept]:
+        kept |= {name: secrets.token_urlsafe(ENTROPY_BYTES) for name in missing}
+        unfinished = folders.credentials.with_suffix(".unfinished")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(kept))
+        unfinished.replace(folders.credentials)
+    return kept
