@@ -122,6 +122,7 @@ def definition(
     description: str,
     spec: Schema,
     status: Schema,
+    categories: tuple[str, ...] = ("rabbitmq",),
     short_names: tuple[str, ...] = (),
     columns: tuple[Schema, ...] = (),
 ) -> Schema:
@@ -131,7 +132,6 @@ def definition(
         "listKind": f"{kind}List",
         "plural": plural,
         "singular": kind.lower(),
-        "categories": ["rabbitmq"],
     }
     version: Schema = {
         "name": VERSION,
@@ -152,6 +152,8 @@ def definition(
             }
         },
     }
+    if categories:
+        names["categories"] = list(categories)
     if short_names:
         names["shortNames"] = list(short_names)
     if columns:

@@ -60,6 +60,8 @@ def _topology(kind: str, plural: str, fields: Schema, *, required: list[str], ru
         description=f"{kind} in a RabbitMQ cluster, kept by the sandbox's stand-in for the topology operator.",
         spec=spec | {"x-kubernetes-validations": rules},
         status=_USER_STATUS if kind == "User" else _STATUS,
+        # Upstream leaves this one kind out of `kubectl get rabbitmq`.
+        categories=() if kind == "TopicPermission" else ("rabbitmq",),
     )
 
 
