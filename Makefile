@@ -1,0 +1,77 @@
+# Everything a person does with this project; `make` alone lists it.
+# A cluster of your own: add CONTEXT=<kubeconfig context> to up, demo, status, shell and down.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The Python that makes .venv; any from 3.11 on.
+PYTHON ?= python3
+CONTEXT ?=
+SCALE ?= 1
+STACK ?= local
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+ON_CONTEXT = $(if $(CONTEXT),--context '$(CONTEXT)')
+
+.PHONY: help plan up demo status shell down clean check test format lock venv
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+plan: venv ## Show what would be deployed, with the reason of each number; needs no cluster (STACK=local)
+	@$(BIN)/fleet plan -s '$(STACK)'
+
+up: venv ## Start the sandbox (or use CONTEXT=name), deploy the fleet, wait until it is ready; resumes when interrupted
+	@$(BIN)/python -m ops up $(ON_CONTEXT)
+
+demo: venv ## Send a realistic mix and watch the pods come and go (SCALE=1)
+	@$(BIN)/python -m ops demo --scale '$(SCALE)' $(ON_CONTEXT)
+
+status: venv ## Show queues, messages, pods and waits once
+	@$(BIN)/python -m ops status $(ON_CONTEXT)
+
+shell: venv ## Open a shell in which pulumi, kubectl, celery and fleet work against the fleet
+	@$(BIN)/python -m ops shell $(ON_CONTEXT)
+
+down: venv ## Stop everything and leave nothing behind but caches
+	@$(BIN)/python -m ops down $(ON_CONTEXT)
+
+clean: venv ## Stop everything and drop the caches and .venv too
+	@$(BIN)/python -m ops clean $(ON_CONTEXT)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+check: venv ## Format, lint, types, import contracts and fast tests: under a minute
+	@.ci/check $(BIN)
+
+test: check ## The checks, then the tests on the real engine and a real cluster
+	@$(BIN)/python -m ops test
+
+format: venv ## Format the code and sort its imports
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix --select I .
+
+lock: venv ## Pin every dependency anew, with hashes, in requirements/
+	@for group in app infra dev; do \
+	  echo "requirements/$$group.txt"; \
+	  $(call UV) pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-header --no-emit-index-url --no-emit-find-links --no-emit-package celery-fleet -o requirements/$$group.txt; \
+	done
+
+venv: $(INSTALLED) ## Install what the other commands need into .venv; they do it by themselves
+
+# uv of the machine where it works, else the one that pip puts into .venv.
+UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo $(BIN)/uv; fi)
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "make: $(PYTHON) is missing or older than Python 3.11; name another one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing the Python packages into .venv (once)" >&2
+	@if [ ! -x $(BIN)/python ]; then \
+	  if uv --version >/dev/null 2>&1; then uv venv --quiet --python "$$(command -v $(PYTHON))" .venv; \
+	  else $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+	    echo "make: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }; fi; fi
+	@uv --version >/dev/null 2>&1 || [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(INSTALLED)

@@ -1,0 +1,79 @@
+"""`make shell`: a shell in which the literal `pulumi`, `kubectl`, `celery` and `fleet` work against the fleet.
+
+The invariant: the credentials are in the shell's environment and in files readable by their owner alone, and ports forwarded for the shell close
+with it. The variables are those that the pods get, so the application runs in the shell as it does in a container.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from fleet.documents import dump_document, producer_document
+from fleet.errors import FleetError
+from ops import forwarding, observing
+from ops.processes import run_visibly
+from ops.progress import Progress
+from ops.target import Target
+
+BROKER_PORT = 5672
+RESULTS_PORT = 6379
+RESULTS_SERVICE = "results"
+LOGIN_SECRET = "worker-user-credentials"  # noqa: S105 - the name of a Secret, not its content
+"""The worker's login: `celery inspect` and `celery purge` need more than a producer may."""
+
+RESULTS_SECRET_LABEL = "app.kubernetes.io/component=results"  # noqa: S105 - a label
+DOCUMENT_FILE = "document.json"
+
+
+@contextmanager
+def fleet_variables(target: Target) -> Iterator[dict[str, str]]:
+    """The variables of a pod, with broker and results store on loopback for as long as the body runs."""
+    document = target.folder / DOCUMENT_FILE
+    document.touch(mode=0o600)
+    document.write_text(dump_document(producer_document(target.plan)))
+    username, password = observing.secret_login(target, LOGIN_SECRET)
+    with ExitStack() as stack:
+        broker = stack.enter_context(forwarding.forwarded(target, observing.BROKER_SERVICE, BROKER_PORT))
+        results = stack.enter_context(forwarding.forwarded(target, RESULTS_SERVICE, RESULTS_PORT))
+        variables = {
+            "FLEET_DOCUMENT": str(document),
+            "FLEET_BROKER_HOST": forwarding.LOOPBACK,
+            "FLEET_BROKER_PORT": str(broker),
+            "FLEET_BROKER_USERNAME": username,
+            "FLEET_BROKER_PASSWORD": password,
+            "FLEET_RESULTS_HOST": forwarding.LOOPBACK,
+            "FLEET_RESULTS_PORT": str(results),
+        }
+        if secret := results_password(target):
+            variables["FLEET_RESULTS_PASSWORD"] = secret
+        yield variables
+
+
+def results_password(target: Target) -> str:
+    """The password of the results store; empty where it has none."""
+    found = target.kubectl("get", "secret", "-n", target.namespace, "-l", RESULTS_SECRET_LABEL, "-o", "json")
+    for item in json.loads(found).get("items", []):
+        if encoded := item.get("data", {}).get("password"):
+            return base64.b64decode(encoded).decode()
+    return ""
+
+
+def open_shell(target: Target, progress: Progress, *, command: str | None = None) -> int:
+    """Run the user's shell, or one command of it; its exit code.
+
+    A fleet that is not there yet still gives a shell with `pulumi` and `kubectl`, and says what is missing.
+    """
+    with ExitStack() as stack:
+        try:
+            variables = stack.enter_context(fleet_variables(target))
+        except FleetError as error:
+            progress.say(f"celery has no broker here: {error}")
+            variables = {}
+        environ = {**target.environ, **variables, "PULUMI_STACK": "local"}
+        shell = environ.get("SHELL") or "/bin/sh"
+        if command is not None:
+            return run_visibly([shell, "-c", command], env=environ)
+        progress.say(f"pulumi, kubectl, celery and fleet work on {target.label} here; leave with exit or Ctrl-D")
+        return run_visibly([shell], env=environ | {"PS1": f"({target.plan.fleet}) {os.environ.get('PS1', '$ ')}"})

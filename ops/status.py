@@ -1,0 +1,56 @@
+"""`make status`: the table of the fleet once, where its web layer is, and when it was last changed."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from fleet.errors import FleetError
+from ops import engine, table
+from ops.observing import observing
+from ops.target import Target
+
+
+def show_status(target: Target, *, as_json: bool = False) -> None:
+    """Print the table, or one JSON document: `fleet`, `cluster`, `web`, `last_update` and of each queue its view."""
+    with observing(target) as observer:
+        views = observer.look()
+        address = str(observer.web.base_url).rstrip("/")
+        broker_answers = observer.broker is not None
+    update = last_update(target)
+    plan = target.plan
+    if as_json:
+        queues = {queue.name: queue for queue in plan.queues}
+        document = {
+            "fleet": plan.fleet,
+            "cluster": target.label,
+            "web": address,
+            "last_update": update,
+            "queues": {view.name: table.view_document(queues[view.name], view) for view in views},
+        }
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    console = Console(highlight=False)
+    console.print(f"The fleet {plan.fleet} on {target.label}: {address}", soft_wrap=True)
+    if update:
+        console.print(f"Last update {update.get('end_time')}: {update.get('result')}", soft_wrap=True)
+    console.print()
+    console.print(table.queue_table(plan, views))
+    if not broker_answers:
+        console.print("\nThe broker's management API could not be reached: messages are not shown.")
+
+
+def last_update(target: Target) -> dict[str, Any]:
+    """When and how the last run of the engine ended; empty when there was none.
+
+    Returns: `end_time` (UTC), `kind` (update, destroy, refresh) and `result`.
+    """
+    try:
+        history = json.loads(engine.pulumi(target, "stack", "history", "--json", "--page-size", "1", "--page", "1"))
+    except (FleetError, ValueError):
+        return {}
+    if not isinstance(history, list) or not history:
+        return {}
+    newest = history[0]
+    return {"end_time": newest.get("endTime"), "kind": newest.get("kind"), "result": newest.get("result")}

@@ -1,0 +1,150 @@
+"""The cluster that a command works on: the sandbox, or a kubeconfig context of the user's own.
+
+The invariant: whoever holds a Target has passed its preconditions, so nothing later fails for a missing program or context. Facts of the fleet
+come from its plan; the stack's configuration file can name the fleet (`celery-fleet:name`).
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from fleet.deriving import FLEET_NAME, load_plan
+from fleet.environment import load_environment
+from fleet.errors import FleetError
+from fleet.plan import Plan
+from ops import sandbox_cli, state
+from ops.processes import run
+
+ROOT = Path(__file__).resolve().parents[1]
+STACK = "local"
+"""The stack of a cluster of one's own; the others live on EKS."""
+
+CONTEXT_VARIABLE = "FLEET_CONTEXT"
+"""How the Pulumi program hears of the context; a file would leave a change in the work tree."""
+
+IMAGES_VARIABLE = "FLEET_IMAGES"
+"""`local`: images are loaded into the sandbox's node, so no registry is needed."""
+
+KUBECTL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where the fleet is, and how to reach it."""
+
+    context: str | None
+    """Kubeconfig context; None for the sandbox."""
+    environ: Mapping[str, str] = field(repr=False)
+    """Environment of every program that is run: holds the passphrase, so it is never shown."""
+    plan: Plan
+    folder: Path
+    """Files of this room."""
+    root: Path = ROOT
+
+    @property
+    def namespace(self) -> str:
+        """The fleet's namespace."""
+        return self.plan.fleet
+
+    @property
+    def label(self) -> str:
+        """The cluster in a person's words."""
+        return f"context {self.context}" if self.context else "the sandbox"
+
+    def kubectl_command(self, *words: str) -> list[str]:
+        """A kubectl command line against this cluster."""
+        return ["kubectl", *(("--context", self.context) if self.context else ()), *words]
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """What a kubectl command prints."""
+        return run(
+            self.kubectl_command("--request-timeout=20s", *words),
+            env=self.environ,
+            stdin=stdin,
+            fix=f"See whether the cluster answers: {' '.join(self.kubectl_command('get', 'nodes'))}",
+            timeout_seconds=KUBECTL_SECONDS,
+        )
+
+
+def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment with this project's programs first on PATH."""
+    programs = str(Path(sys.executable).parent)
+    path = environ.get("PATH", os.defpath).split(os.pathsep)
+    return {**environ, "PATH": os.pathsep.join(dict.fromkeys([programs, *path]))}
+
+
+def open_sandbox(environ: Mapping[str, str] = os.environ) -> Target:
+    """The sandbox as target; it has to be running.
+
+    Raises: FleetError when it is not, or the catalogue has findings.
+    """
+    plan = load_local_plan(ROOT)
+    base = own_environment(environ)
+    status = sandbox_cli.read_status(base, ROOT)
+    if status.get("state") not in {"ready", "degraded"}:
+        raise FleetError("sandbox", f"it is {status.get('state', 'not there')}", "Start it with: make up")
+    return sandbox_target(base, plan)
+
+
+def sandbox_target(environ: Mapping[str, str], plan: Plan) -> Target:
+    """The sandbox as target, once it runs."""
+    whole = {**environ, **sandbox_cli.variables(environ, ROOT), IMAGES_VARIABLE: "local"}
+    whole.pop(CONTEXT_VARIABLE, None)
+    return Target(context=None, environ=whole, plan=plan, folder=state.state_folder(whole))
+
+
+def open_context(context: str, environ: Mapping[str, str] = os.environ) -> Target:
+    """A cluster of the user's own as target.
+
+    Raises: FleetError when `pulumi` or `kubectl` is not installed, the context is not there, or the catalogue has findings.
+    """
+    plan = load_local_plan(ROOT)
+    own = own_environment(environ)
+    for program, origin in (
+        ("kubectl", "https://kubernetes.io/docs/tasks/tools/"),
+        ("pulumi", "https://www.pulumi.com/docs/install/"),
+    ):
+        if shutil.which(program, path=own["PATH"]) is None:
+            raise FleetError(
+                f"CONTEXT={context}",
+                f"`{program}` is not on PATH",
+                f"Install it ({origin}), or leave CONTEXT out for the sandbox.",
+            )
+    known = run(["kubectl", "config", "get-contexts", "-o", "name"], env=own, fix="Run it by hand.").split()
+    if context not in known:
+        listed = ", ".join(known) or "none: is KUBECONFIG set?"
+        raise FleetError(f"CONTEXT={context}", "no such context in your kubeconfig", f"Known contexts: {listed}.")
+    return Target(
+        context=context, environ={**own, CONTEXT_VARIABLE: context}, plan=plan, folder=state.state_folder(own)
+    )
+
+
+def open_last(context: str | None, environ: Mapping[str, str] = os.environ) -> Target:
+    """The cluster that was named, else the one of the last `up`."""
+    chosen = context or state.remembered_context(state.state_folder(environ))
+    return open_context(chosen, environ) if chosen else open_sandbox(environ)
+
+
+def load_local_plan(root: Path) -> Plan:
+    """The plan of the stack `local`.
+
+    Raises: CatalogueError with every finding; nothing has been started then.
+    """
+    return load_plan(
+        root / "queues.yaml", load_environment(root, STACK), fleet=_fleet_name(root), shown_as="queues.yaml"
+    )
+
+
+def _fleet_name(root: Path) -> str:
+    try:
+        settings = yaml.safe_load((root / f"Pulumi.{STACK}.yaml").read_text())
+    except (OSError, yaml.YAMLError):
+        return FLEET_NAME  # `pulumi` itself says what is wrong with the file.
+    config = settings.get("config") if isinstance(settings, dict) else None
+    name = config.get("celery-fleet:name") if isinstance(config, dict) else None
+    return name if isinstance(name, str) else FLEET_NAME
