@@ -76,6 +76,7 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
 
     Raises: RefusalError without a usable Go, BuildError with the compiler's words.
     """
+    families = tuple(families)
     wanted = [family for family in families if family.missing(cache)]
     if not wanted:
         return
@@ -95,6 +96,10 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
             for one in building:
                 one.cancel()
             raise
+    if not any(family.missing(cache) for family in families):
+        # Ten times the size of what was made from them, and a changed go.mod fetches only its own family again.
+        with progress.step("remove what the compiler kept"):
+            shutil.rmtree(cache / "go", ignore_errors=True)
 
 
 def _build_family(family: Family, cache: Path, progress: Progress, stop: threading.Event) -> None:

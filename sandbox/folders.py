@@ -121,7 +121,8 @@ def find_folders(name: str = DEFAULT_NAME, *, state: Path | None = None, cache: 
         state_root=state.absolute() if state else _xdg("FLEET_STATE_DIR", "XDG_STATE_HOME", ".local/state"),
         cache=cache.absolute() if cache else _xdg("FLEET_CACHE_DIR", "XDG_CACHE_HOME", ".cache"),
     )
-    if len(str(folders.containerd_socket)) > SOCKET_PATH_LIMIT:
+    # containerd opens a second socket beside the first, with this suffix.
+    if len(f"{folders.containerd_socket}.ttrpc") > SOCKET_PATH_LIMIT:
         raise SandboxError(
             str(folders.state_root),
             f"the path is too long for a socket below it ({SOCKET_PATH_LIMIT} characters at most)",

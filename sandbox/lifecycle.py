@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from sandbox import host, images, network, node, packages, platform, programs
@@ -34,12 +35,12 @@ LOCK_PATIENCE_SECONDS = 2400
 
 
 @contextmanager
-def locked(folders: Folders, progress: Progress) -> Iterator[None]:
-    """Alone with this sandbox; waits for another `up` or `down` of it to finish."""
-    folders.lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with folders.lock.open("w") as lock:
+def locked(file: Path, what: str, progress: Progress) -> Iterator[None]:
+    """Alone with a sandbox or with the cache; waits for another command to be done with it."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file.open("w") as lock:
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        with progress.step(f"wait for another command on sandbox {folders.name}"):
+        with progress.step(f"wait for another command that uses {what}"):
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,7 +48,7 @@ def locked(folders: Folders, progress: Progress) -> Iterator[None]:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise SandboxError(
-                            str(folders.lock), "another command holds the sandbox", "See what it does: ps -ef"
+                            str(file), "another command holds the lock", "See what it does: ps -ef"
                         ) from None
                     time.sleep(0.5)
         yield
@@ -57,7 +58,7 @@ def up(folders: Folders, progress: Progress) -> None:
     """Start the sandbox, or what is missing of it, and wait until a fleet can be deployed."""
     host.check_system()
     folders.create()
-    with locked(folders, progress):
+    with locked(folders.lock, f"sandbox {folders.name}", progress):
         if is_up(folders):
             progress.say(f"sandbox {folders.name} is running")
             return
@@ -104,11 +105,22 @@ def _wait_for_node(plan: NodePlan, progress: Progress) -> ApiServer:
         loading.result()
     wait_until(
         "the node",
-        lambda: "" if condition(api.get(f"/api/v1/nodes/{folders.name}"), "Ready") == "True" else "condition Ready",
+        lambda: "" if node_is_ready(api, folders) else "condition Ready",
         seconds=NODE_READY_WITHIN_SECONDS,
         log=folders.logs / "kubelet.log",
     )
     return api
+
+
+def node_is_ready(api: ApiServer, folders: Folders) -> bool:
+    """Whether the kubelet that runs now says so: what one said before it was killed stays readable for a while."""
+    process = node.running(folders)
+    document = api.get(f"/api/v1/nodes/{folders.name}")
+    if process is None or document is None or condition(document, "Ready") != "True":
+        return False
+    beats = [one["lastHeartbeatTime"] for one in document["status"]["conditions"] if one["type"] == "Ready"]
+    # Kubernetes writes whole seconds.
+    return datetime.fromisoformat(beats[0]).timestamp() + 1 >= process.started
 
 
 def _install_programs(folders: Folders) -> list[str]:
@@ -158,8 +170,8 @@ def is_up(folders: Folders) -> bool:
 def build(folders: Folders, progress: Progress) -> None:
     """Install, build and package what the cache lacks: images by the network while programs take the processors."""
     host.check_space(folders)
-    packages.install_missing(progress)
-    with ThreadPoolExecutor(1) as network_side:
+    with locked(folders.cache / "build.lock", "the cache", progress), ThreadPoolExecutor(1) as network_side:
+        packages.install_missing(progress)
         # One after the other: they wait for the same mirror.
         debian = network_side.submit(_make_images, folders, progress, from_debian=True)
         build_programs(programs.FAMILIES, folders.cache, progress)
@@ -179,7 +191,7 @@ def down(folders: Folders, progress: Progress) -> None:
         progress.say(f"sandbox {folders.name} is not running")
         return
     host.check_root()
-    with locked(folders, progress), progress.step(f"stop sandbox {folders.name}"):
+    with locked(folders.lock, f"sandbox {folders.name}", progress), progress.step(f"stop sandbox {folders.name}"):
         node.stop(folders)
         for entry in folders.state.iterdir() if folders.state.exists() else ():
             if entry == folders.credentials:
@@ -188,7 +200,6 @@ def down(folders: Folders, progress: Progress) -> None:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-    folders.lock.unlink(missing_ok=True)
     progress.say(f"sandbox {folders.name} is stopped")
 
 

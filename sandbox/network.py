@@ -97,10 +97,9 @@ def parse_taken(addresses: str, routes: str) -> list[Network]:
     return taken
 
 
-def free_block() -> Network:
-    """A block that this machine does not use."""
-    taken = parse_taken(run(["ip", "-json", "address"]), run(["ip", "-json", "route", "show", "table", "all"]))
-    return choose_block(taken)
+def taken_networks() -> list[Network]:
+    """What this machine's interfaces and routes claim."""
+    return parse_taken(run(["ip", "-json", "address"]), run(["ip", "-json", "route", "show", "table", "all"]))
 
 
 def link_name(name: str) -> str:
@@ -118,6 +117,12 @@ def create(name: str, addresses: Addresses) -> None:
     if _is_whole(name, addresses):
         return
     remove(name)
+    if any(addresses.block.overlaps(other) for other in taken_networks()):
+        raise RefusalError(
+            "network",
+            f"the addresses of this sandbox, {addresses.block}, were taken by something else since it was made",
+            "Free them (ip route), or let it choose others: make down, then make up.",
+        )
     host_end, node_end = link_name(name), "node0"
     inside = ["ip", "-netns", name]
     run(["ip", "netns", "add", name])

@@ -42,7 +42,7 @@ def plan_node(folders: Folders) -> NodePlan:
     """The plan of this sandbox's node; addresses once chosen are kept for as long as the sandbox exists."""
     chosen = folders.node / "block"
     if not chosen.exists():
-        chosen.write_text(str(network.free_block()))
+        chosen.write_text(str(network.choose_block(network.taken_networks())))
     addresses = Addresses(block=network.Network(chosen.read_text().strip()))
     binaries = {name: programs.program(folders.cache, name) for family in programs.FAMILIES for name in family.binaries}
     containerd = shutil.which("containerd", path="/usr/local/bin:/usr/bin:/usr/sbin")
