@@ -11,6 +11,7 @@ half-created resource follows `sdk/go/common/util/rpcutil/rpcerror`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -154,7 +155,11 @@ def engine_address(arguments: list[str]) -> str:
 
 async def serve_plugin(register: Callable[[grpc.aio.Server], None]) -> None:
     """Serve until the engine ends: listen on loopback, print the port as the first line, then wait."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle: it calls Cancel on its plugins.
+    # The engine ends a plugin by SIGINT to the plugin's own process group and kills what is still there five seconds later; a person's
+    # Ctrl-C reaches the engine alone (pulumi `sdk/go/common/util/cmdutil/child_unix.go`).
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
     server = grpc.aio.server(options=CHANNEL_OPTIONS)
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -162,6 +167,7 @@ async def serve_plugin(register: Callable[[grpc.aio.Server], None]) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(PARENT_CHECK_SECONDS)
+    while os.getppid() == parent and not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), PARENT_CHECK_SECONDS)
     await server.stop(None)
