@@ -25,6 +25,9 @@ import pulumi.runtime
 SHOWN_TO_THE_USER = 32
 """Exit code that tells the language host that the failure has been explained already."""
 
+INTERRUPTED = 130
+"""Exit code of a program that was told to stop."""
+
 WORKERS_A_RESOURCE = 4
 """Threads for each resource operation that may run at once, as in the real host."""
 
@@ -72,6 +75,11 @@ def run_program(program: Path, parallel: int) -> int:
         return SHOWN_TO_THE_USER
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(program)))
+    except KeyboardInterrupt:
+        # The engine has given up; threads that wait for its answers would keep the process from ending.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 1

@@ -67,9 +67,8 @@ class Buildah:
             await self._provide_base_image(progress)
             with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
                 identity = Path(scratch) / "image-id"
-                await self._run(
-                    "bud", *self._options(args, Path(scratch)), "--iidfile", str(identity), progress=progress
-                )
+                options = ["--iidfile", str(identity), *self._options(args, Path(scratch))]
+                await self._run("bud", *options, progress=progress)
                 return await self._exported(identity.read_text().strip(), args, progress)
 
     async def _exported(self, identity: str, args: ImageArgs, progress: Progress) -> BuiltImage:
