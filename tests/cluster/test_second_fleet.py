@@ -1,0 +1,107 @@
+"""A second fleet beside the first: made, used, and destroyed without a trace, while the first goes on.
+
+It runs from a copy of the checkout with images that are already there, so that it takes one broker and one queue and no build.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.running_fleet import ROOT, STACK, RunningFleet, eventually, running_fleet
+from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600, func_only=True)]
+
+NAME = "second-fleet"
+NAMED_OBJECTS = (
+    "namespaces,persistentvolumes,clusterroles.rbac.authorization.k8s.io,clusterrolebindings.rbac.authorization.k8s.io"
+)
+ONE_QUEUE = """\
+application: app.celery_app:celery_app
+queues:
+  everything:
+    tasks: ["app.tasks.*"]
+    profile: cpu
+    runtime: {mean: 1s, p99: 4s, limit: 60s}
+    load: {peak: 1/s}
+    wait: {promise: 60s}
+    memory: 200Mi
+"""
+
+
+def _checkout(folder: Path) -> Path:
+    """A copy of the files that git knows, in the state of the work tree."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        source, target = ROOT / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    return folder
+
+
+def _images(fleet: RunningFleet) -> dict[str, str]:
+    """The images that the first fleet runs, by the component that runs them."""
+    images = {}
+    for item in fleet.objects("deployments.apps"):
+        component = item["metadata"]["labels"].get("app.kubernetes.io/component")
+        if component in {"web", "worker"}:
+            images[component] = item["spec"]["template"]["spec"]["containers"][0]["image"]
+    return images
+
+
+@pytest.fixture(scope="module")
+def second(fleet: RunningFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
+    """A stack of its own, with a name, a namespace and a vhost of its own, not yet up."""
+    project = _checkout(tmp_path_factory.mktemp("checkout"))
+    (project / "queues.yaml").write_text(ONE_QUEUE)
+    settings = project / f"Pulumi.{STACK}.yaml"
+    document = yaml.safe_load(settings.read_text()) or {}
+    config = {"celery-fleet:name": NAME, "celery-fleet:images": {"prebuilt": _images(fleet)}}
+    document["config"] = {**(document.get("config") or {}), **config}
+    settings.write_text(yaml.safe_dump(document))
+    backend = tmp_path_factory.mktemp("backend")
+    environment = {**fleet.environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
+    with running_fleet(environment, project=project, namespace=NAME) as handle:
+        made = handle.pulumi("stack", "init", "--no-select")
+        assert made.returncode == 0, made.stderr
+        yield handle
+        handle.pulumi("destroy", "--yes", "--skip-preview", timeout=400)
+
+
+def _cluster_wide(fleet: RunningFleet) -> set[str]:
+    """Objects that belong to no namespace."""
+    listed = json.loads(fleet.kubectl("get", NAMED_OBJECTS, "-o", "json"))["items"]
+    return {f"{item['kind']}/{item['metadata']['name']}" for item in listed}
+
+
+def test_a_second_fleet_comes_works_and_goes_without_a_trace(fleet: RunningFleet, second: RunningFleet) -> None:
+    """`up`, one task, `destroy`: afterwards no object of the second fleet is left, and the first is as it was."""
+    first_pods = {item["metadata"]["uid"] for item in fleet.objects("pods", "-l", "app.kubernetes.io/component=web")}
+    before = _cluster_wide(fleet)
+
+    up = second.pulumi("up", "--yes", "--skip-preview", timeout=400)
+    assert up.returncode == 0, up.stdout[-4000:] + up.stderr[-4000:]
+    task = second.enqueue(TASK_OF_QUEUE["default"], kwargs=arguments("default", "second"))
+    assert second.result(task, within_seconds=90)["state"] == "SUCCESS"
+
+    down = second.pulumi("destroy", "--yes", "--skip-preview", timeout=400)
+    assert down.returncode == 0, down.stdout[-4000:] + down.stderr[-4000:]
+    state = json.loads(second.pulumi("stack", "export").stdout)
+    assert state["deployment"].get("resources", []) == []
+    assert fleet.kubectl("get", "namespace", NAME, "--ignore-not-found").strip() == ""
+    # The provisioner takes the volume away after the claim is gone.
+    eventually(
+        lambda: True if _cluster_wide(fleet) <= before else None,
+        within_seconds=60, waiting_for=f"nothing but {sorted(before)}",
+    )  # fmt: skip
+
+    still = {item["metadata"]["uid"] for item in fleet.objects("pods", "-l", "app.kubernetes.io/component=web")}
+    assert first_pods <= still
