@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import IO
 
 from fleet.errors import FleetError
@@ -138,8 +139,9 @@ def _attempt(
 
 
 def _read(stream: IO[str] | None, take: Callable[[str], object]) -> None:
-    for line in stream or ():
-        take(line)
+    with stream or nullcontext(()) as lines:
+        for line in lines:
+            take(line)
 
 
 def _wait(process: "subprocess.Popen[str]", step: Step, done: EngineRun, timeout_seconds: float | None) -> int:

@@ -6,11 +6,12 @@ longer answers is replaced by whoever needs it.
 """
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import psutil
 from fleet.errors import FleetError
 from ops import state
 from ops.processes import stop
-from ops.target import Target
+from ops.target import ROOT, Target
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 20.0
@@ -131,19 +132,11 @@ def keep_forward(
         preferred = keeper.port
     port = free_port(preferred)
     command = forward_command(target, service, port, service_port)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ops.keeper", *command],
-        env={**target.environ, "PYTHONPATH": str(target.root)},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    started = psutil.Process(process.pid).create_time()
+    pid = start_keeper(target, command)
+    started = psutil.Process(pid).create_time()
     state.write_record(
         file,
-        {"pid": process.pid, "started": started, "port": port, "cluster": target.label, "command": command},
+        {"pid": pid, "started": started, "port": port, "cluster": target.label, "command": command},
     )
     if not _await_answer(port, answers, READY_SECONDS):
         end_keeper(file)
@@ -153,6 +146,17 @@ def keep_forward(
             f"See why: {' '.join(target.kubectl_command('-n', target.namespace, 'get', 'pods'))}",
         )
     return port
+
+
+def start_keeper(target: Target, command: Sequence[str]) -> int:
+    """The process number of a keeper that outlives this command."""
+    nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "ops.keeper", *command],
+        {**target.environ, "PYTHONPATH": str(ROOT)},
+        file_actions=nothing,
+    )
 
 
 def _await_answer(port: int, answers: Callable[[int], bool], seconds: float) -> bool:
@@ -193,9 +197,10 @@ def end_keeper(file: Path) -> None:
     if keeper is not None:
         if is_alive(keeper):
             _end(psutil.Process(keeper.pid))
-        # A keeper that was killed leaves its kubectl behind; its command line, port included, is nobody else's.
+        # A keeper that was killed leaves its kubectl behind; its arguments, port included, are nobody else's.
+        arguments = keeper.command[1:]
         for process in psutil.process_iter(["cmdline"]):
-            if tuple(process.info["cmdline"] or ()) == keeper.command:
+            if tuple(process.info["cmdline"] or ())[-len(arguments) :] == arguments:
                 _end(process)
     file.unlink(missing_ok=True)
 

@@ -4,6 +4,8 @@
 standard library and this room, because it stays in memory for as long as the fleet runs.
 """
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -42,6 +44,9 @@ def _end_with(process: "subprocess.Popen[bytes]", ended: threading.Event) -> Non
 
 def main() -> None:
     """Keep the command of the arguments."""
+    with contextlib.suppress(PermissionError):
+        os.setsid()  # Out of the terminal's reach: Ctrl-C ends the command that started this process, not the forward.
+    os.chdir("/")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())

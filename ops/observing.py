@@ -6,7 +6,7 @@ workers' own counters behind the web layer. What cannot be read is None and show
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -61,7 +61,7 @@ def desired_replicas(deployment: Object, autoscaler: Object | None) -> int:
     return int(autoscaler.get("status", {}).get("desiredReplicas", told)) or told
 
 
-def replicas_of(queue: QueuePlan, items: list[Object]) -> tuple[int | None, int | None]:
+def replicas_of(queue: QueuePlan, items: Sequence[Object]) -> tuple[int | None, int | None]:
     """Ready and desired pods of a queue, all shards together; None where a Deployment is missing."""
     deployments = {item["metadata"]["name"]: item for item in items if item["kind"] == "Deployment"}
     autoscalers = {
@@ -88,7 +88,7 @@ def messages_of(queue: QueuePlan, broker: Mapping[str, Mapping[str, Any]]) -> tu
 
 def queue_views(
     plan: Plan,
-    items: list[Object],
+    items: Sequence[Object],
     *,
     broker: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     counters: Mapping[str, Counters] = MappingProxyType({}),

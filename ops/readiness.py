@@ -6,7 +6,7 @@ has found its metric. The judgement is pure; reading is one `kubectl get`.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.errors import FleetError
@@ -35,7 +35,7 @@ def condition(item: Object, kind: str) -> str:
     return ""
 
 
-def missing(items: list[Object]) -> list[str]:
+def missing(items: Sequence[Object]) -> list[str]:
     """What is not ready, each in a few words; empty when the fleet is."""
     found = [words for item in items if (words := _missing(item))]
     if not any(item["kind"] == "Deployment" for item in items):

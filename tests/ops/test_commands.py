@@ -1,0 +1,84 @@
+"""The command line: usage, preconditions and exit codes, before anything is started."""
+
+from pathlib import Path
+
+import pytest
+
+from fleet.errors import FleetError
+from ops.__main__ import main
+from ops.sandbox_cli import command, parse_exports
+from ops.state import forget_context, remember_context, remembered_context, state_folder
+from ops.target import open_context
+from tests.ops.conftest import Programs
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["fly"], ["demo", "--scale", "0"], ["demo", "--timeout", "soon"], ["up", "--unknown"]], ids=" ".join
+)
+def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A shell can tell a typing error from a fleet that failed."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "usage: python -m ops" in capsys.readouterr().err
+
+
+def test_a_cluster_of_ones_own_needs_pulumi(programs: Programs, tmp_path: Path) -> None:
+    """What is missing is named before anything else happens."""
+    programs.write("kubectl", "")
+    with pytest.raises(FleetError, match="`pulumi` is not on PATH"):
+        open_context("kind-fleet", {"PATH": f"{programs.folder}:/nonexistent", "FLEET_STATE_DIR": str(tmp_path)})
+
+
+def test_an_unknown_context_is_named_with_the_known_ones(programs: Programs, tmp_path: Path) -> None:
+    """A typing error in CONTEXT= is one line."""
+    programs.write("pulumi", "")
+    programs.write("kubectl", "print('kind-fleet\\nk3d-test')")
+    with pytest.raises(FleetError) as refused:
+        open_context("kind-flet", {"PATH": f"{programs.folder}:/usr/bin:/bin", "FLEET_STATE_DIR": str(tmp_path)})
+    assert "kind-fleet, k3d-test" in refused.value.fix
+
+
+def test_a_context_reaches_kubectl_and_the_program(programs: Programs, tmp_path: Path) -> None:
+    """Both act on the cluster that was named, and nothing is written into the work tree for it."""
+    programs.write("pulumi", "")
+    programs.write("kubectl", "print('kind-fleet')")
+    target = open_context("kind-fleet", {"PATH": f"{programs.folder}:/usr/bin:/bin", "FLEET_STATE_DIR": str(tmp_path)})
+    assert target.environ["FLEET_CONTEXT"] == "kind-fleet"
+    assert "FLEET_IMAGES" not in target.environ
+    target.kubectl("get", "nodes")
+    assert programs.calls("kubectl")[-1][:2] == ["--context", "kind-fleet"]
+
+
+def test_credentials_are_never_shown(programs: Programs, tmp_path: Path) -> None:
+    """The environment holds a passphrase; a traceback or a log of the target does not."""
+    programs.write("pulumi", "")
+    programs.write("kubectl", "print('own')")
+    environ = {
+        "PATH": f"{programs.folder}:/usr/bin:/bin",
+        "FLEET_STATE_DIR": str(tmp_path),
+        "PULUMI_CONFIG_PASSPHRASE": "s3cret",
+    }
+    assert "s3cret" not in repr(open_context("own", environ))
+
+
+def test_the_commands_after_up_mean_the_same_cluster(tmp_path: Path) -> None:
+    """`make up CONTEXT=x` and then `make status`."""
+    folder = state_folder({"FLEET_STATE_DIR": str(tmp_path)})
+    assert remembered_context(folder) is None
+    remember_context(folder, "kind-fleet")
+    assert remembered_context(folder) == "kind-fleet"
+    forget_context(folder)
+    assert remembered_context(folder) is None
+
+
+def test_the_sandbox_s_variables_are_read_as_a_shell_reads_them() -> None:
+    """Passwords and paths may hold anything."""
+    text = "export PATH='/a b:/c'\nexport PASSWORD='it'\"'\"'s = $HOME'\nexport PLAIN=x\n"
+    assert parse_exports(text) == {"PATH": "/a b:/c", "PASSWORD": "it's = $HOME", "PLAIN": "x"}
+
+
+def test_a_second_sandbox_is_named_by_the_environment() -> None:
+    """Inside `make shell` every command stays with its sandbox."""
+    assert command({"FLEET_SANDBOX_NAME": "other"}, "up")[1:] == ["-m", "sandbox", "up", "--name", "other"]
+    assert command({}, "up")[1:] == ["-m", "sandbox", "up"]

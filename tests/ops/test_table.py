@@ -1,0 +1,73 @@
+"""The table of the fleet, as it is drawn and as JSON."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ops.observing import QueueView
+from ops.table import queue_table, seconds_text, view_document
+from ops.target import Target
+from ops.waits import Counters
+
+
+def view(name: str, **fields: object) -> QueueView:
+    known: dict[str, object] = {"ready": 0, "unacked": 0, "replicas": 1, "desired": 1, "minimum": 1, "maximum": 4}
+    return QueueView(name=name, **(known | fields))  # type: ignore[arg-type]
+
+
+def drawn(target: Target, *views: QueueView, sent: dict[str, int] | None = None) -> list[list[str]]:
+    console = Console(file=io.StringIO(), width=200, no_color=True)
+    console.print(queue_table(target.plan, views, sent=sent))
+    assert isinstance(console.file, io.StringIO)
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+def test_every_queue_has_a_row_with_its_figures(target: Target) -> None:
+    """Everything a person asks about a queue stands in one line."""
+    counters = Counters(started=20, done=19, failed=1, waits={0.5: 19, 2.0: 1})
+    rows = drawn(target, view("high", ready=3, unacked=8, replicas=2, desired=4, counters=counters), sent={"high": 30})
+    assert rows[1] == [
+        "high",
+        "3",
+        "8",
+        "2",
+        "1..4",
+        "4",
+        "20/30",
+        "(1",
+        "failed)",
+        "263",
+        "ms",
+        "500",
+        "ms",
+        "95%",
+        "<",
+        "1.0",
+        "s",
+        "97%",
+    ]
+
+
+def test_the_unknown_is_a_dash(target: Target) -> None:
+    """Nothing is shown as zero that could not be read."""
+    assert drawn(target, view("reports", ready=None, unacked=None, replicas=None, desired=None))[1][:6] == [
+        "reports", "-", "-", "-", "1..4", "-",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.08, "80 ms"), (4.24, "4.2 s"), (75, "75 s"), (599, "599 s"), (720, "12 min")],
+)
+def test_waits_are_written_as_people_say_them(seconds: float | None, text: str) -> None:
+    """A wait is read at a glance."""
+    assert seconds_text(seconds) == text
+
+
+def test_programs_get_the_verdict_too(target: Target) -> None:
+    """`--json` says whether the promise was kept, with the share it was judged by."""
+    queue = next(queue for queue in target.plan.queues if queue.name == "high")
+    document = view_document(queue, view("high", counters=Counters(started=10, done=10, waits={0.5: 9, 5.0: 1})))
+    assert (document["within_promise"], document["kept"]) == (pytest.approx(0.911, abs=0.001), False)
+    assert view_document(queue, view("high"))["kept"] is None
