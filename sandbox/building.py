@@ -11,8 +11,9 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,35 @@ from sandbox.progress import Progress, Step
 
 OLDEST_GO = (1, 26)
 _PACKAGE_LINE = re.compile(r"[\w.\-/~]+")
+
+
+class Stop:
+    """Ends the compilers that run when one of them, or a person, has ended the work."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+
+    def ask(self) -> None:
+        """End what runs; nothing more is begun."""
+        with self._lock:
+            self.asked = True
+            for one in self._running:
+                one.terminate()
+
+    @contextmanager
+    def watching(self, one: subprocess.Popen[str]) -> Iterator[None]:
+        """End `one` too when asked while the body runs."""
+        with self._lock:
+            self._running.add(one)
+            if self.asked:
+                one.terminate()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(one)
 
 
 def check_go() -> str:
@@ -84,7 +114,8 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
     (cache / "logs").mkdir(parents=True, exist_ok=True)
     available = psutil.virtual_memory().available / 2**30
     at_once = builds_at_once(wanted, cores=os.cpu_count() or 1, available_gib=available)
-    stop = threading.Event()
+    shutil.rmtree(cache / "unfinished", ignore_errors=True)
+    stop = Stop()
     with ThreadPoolExecutor(at_once, thread_name_prefix="go-build") as pool:
         building = [pool.submit(_build_family, family, cache, progress, stop) for family in wanted]
         try:
@@ -92,7 +123,7 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
                 one.result()
         except BaseException:
             # Ctrl-C or the first failure: the other compilers stop too, what they finished is kept.
-            stop.set()
+            stop.ask()
             for one in building:
                 one.cancel()
             raise
@@ -102,8 +133,8 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
             shutil.rmtree(cache / "go", ignore_errors=True)
 
 
-def _build_family(family: Family, cache: Path, progress: Progress, stop: threading.Event) -> None:
-    if stop.is_set():
+def _build_family(family: Family, cache: Path, progress: Progress, stop: Stop) -> None:
+    if stop.asked:
         return
     kept = family.kept_in(cache)
     kept.mkdir(parents=True, exist_ok=True)
@@ -133,23 +164,24 @@ def _compile(
     *,
     log: Path,
     step: Step,
-    stop: threading.Event,
+    stop: Stop,
     environment: dict[str, str],
 ) -> None:
     packages = [family.binaries[name] for name in names]
     # A name of the output that is a folder makes go write each binary under its package's last element.
     command = ["go", "build", "-v", "-trimpath", *family.flags, f"-ldflags={family.linker_flags}", "-o", f"{output}/"]
-    with subprocess.Popen(
-        [*command, *packages], cwd=family.folder, env=environment, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    ) as compiler, log.open("w") as kept_log:  # fmt: skip
+    with (
+        log.open("w") as kept_log,
+        subprocess.Popen(
+            [*command, *packages], cwd=family.folder, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as compiler,
+        stop.watching(compiler),
+    ):  # fmt: skip
         assert compiler.stderr is not None  # noqa: S101 - given by stderr=PIPE
         compiled = downloaded = 0
         for line in compiler.stderr:
             kept_log.write(line)
-            if stop.is_set():
-                compiler.terminate()
-                return
             if line.startswith("go: downloading"):
                 downloaded += 1
             elif _PACKAGE_LINE.fullmatch(line.strip()):

@@ -100,17 +100,12 @@ def _remove_tree(top: Path) -> bool:
     return True
 
 
-def peak_memory_bytes(name: str, root: Path = ROOT) -> int | None:
-    """Most memory the whole node held at once, page cache included; nothing when the kernel does not count it."""
-    for file in (root / name / "memory.peak", root / "memory" / name / "memory.max_usage_in_bytes"):
+def resident_bytes(name: str, root: Path = ROOT) -> int | None:
+    """Memory the whole node holds in use now, page cache apart; nothing when the kernel does not count it."""
+    layouts = ((root / name, ("anon", "shmem")), (root / "memory" / name, ("total_rss", "total_shmem")))
+    for group, wanted in layouts:
+        file = group / "memory.stat"
         if file.exists():
-            return int(file.read_text())
-    return None
-
-
-def memory_bytes(name: str, root: Path = ROOT) -> int | None:
-    """Memory the whole node holds now, page cache included."""
-    for file in (root / name / "memory.current", root / "memory" / name / "memory.usage_in_bytes"):
-        if file.exists():
-            return int(file.read_text())
+            counted = dict(line.split() for line in file.read_text().splitlines())
+            return sum(int(counted.get(one, 0)) for one in wanted)
     return None

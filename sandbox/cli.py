@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox import lifecycle
+from sandbox import host, lifecycle
 from sandbox.environment import export_lines, variables
 from sandbox.errors import SandboxError
 from sandbox.folders import DEFAULT_NAME, Folders, find_folders
@@ -58,6 +58,7 @@ def _run(given: argparse.Namespace, folders: Folders, progress: Progress) -> int
         case "down":
             lifecycle.down(folders, progress)
         case "build":
+            host.check_system()
             folders.create()
             lifecycle.build(folders, progress)
         case "clean":

@@ -8,11 +8,11 @@ Facts: kube-controller-manager ends when it starts before the API server has mad
 import hashlib
 import os
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sandbox.node_files import NodePlan
+from sandbox.node_files import NodePlan, configuration_files
 
 PLATFORM_MARK = "platform-applied"
 """File in the node's folder that says the stand-ins' custom resource definitions are in the cluster."""
@@ -41,7 +41,17 @@ class Component:
 
 
 def node_components(plan: NodePlan) -> list[Component]:
-    """Every process of the node, stand-ins excluded."""
+    """Every process of the node, stand-ins excluded; a changed configuration file makes a changed component."""
+    files = {f"{plan.configuration}/{name}": content for name, content in configuration_files(plan).items()}
+    components = []
+    for component in _components(plan):
+        read = [content for path, content in files.items() if any(path in word for word in component.command)]
+        marked = {"FLEET_SANDBOX_CONFIGURATION": hashlib.sha256("".join(read).encode()).hexdigest()[:12]}
+        components.append(replace(component, environment=component.environment | (marked if read else {})))
+    return components
+
+
+def _components(plan: NodePlan) -> list[Component]:
     binary = {name: str(path) for name, path in plan.programs.items()}
     node = plan.folders.node
     basic = {"PATH": SYSTEM_PATH, "HOME": str(node), "TMPDIR": str(node / "tmp")}

@@ -15,7 +15,7 @@ from sandbox.folders import Folders
 NEEDED_CAPABILITIES = {"sys_admin": 21, "net_admin": 12, "sys_chroot": 18, "mknod": 27, "sys_ptrace": 19}
 """Name -> its bit in `CapEff` (linux/capability.h): mounts, network, root file systems, devices, other processes."""
 GIB = 1 << 30
-COLD_GIB = 14
+COLD_GIB = 16
 """Go modules, Go's build cache, binaries and images while everything is built."""
 RUNNING_GIB = 3
 """Images unpacked, volumes and logs of a running sandbox."""

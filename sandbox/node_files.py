@@ -87,6 +87,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{plan.pause_image}"
   restrict_oom_score_adj = true
+  # A loaded AppArmor profile would outlive the node.
+  disable_apparmor = true
   tolerate_missing_hugetlb_controller = true
   disable_hugetlb_controller = true
   max_concurrent_downloads = 4

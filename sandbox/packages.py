@@ -52,7 +52,8 @@ def install_missing(progress: Progress) -> None:
     with progress.step(f"install {' '.join(missing)}"):
         _apt("update", "-qq")
         _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
-    _keep_containerd_off()
+    if "containerd" in missing:
+        _keep_containerd_off()
 
 
 def _apt(*arguments: str) -> None:
@@ -69,6 +70,6 @@ def _apt(*arguments: str) -> None:
 
 
 def _keep_containerd_off() -> None:
-    """On a system with systemd the package starts a containerd of its own, which the sandbox does not use."""
+    """With systemd the package just installed starts a containerd, which the sandbox does not use."""
     if Path("/run/systemd/system").exists():
         subprocess.run(["systemctl", "disable", "--now", "containerd"], capture_output=True, check=False)

@@ -15,7 +15,8 @@ def read_status(folders: Folders) -> dict[str, Any]:
     """The sandbox's state as one JSON document.
 
     Returns: `name`, `state` (absent, starting, ready or degraded), `components` (name -> pid, restarts, last_exit),
-    `versions`, `stand_ins`, and where it runs `api_server`, `node_ready`, `memory_mib`, `peak_memory_mib`.
+    `versions`, `stand_ins`, and where it runs `api_server`, `node_ready`, `supervisor_pid` and
+    `memory_mib` (page cache apart).
     """
     found: dict[str, Any] = {
         "name": folders.name,
@@ -40,8 +41,7 @@ def read_status(folders: Folders) -> dict[str, Any]:
         "api_server": plan.api_server,
         "node_ready": ready,
         "supervisor_pid": process.pid,
-        "memory_mib": _mebibytes(cgroups.memory_bytes(folders.name)),
-        "peak_memory_mib": _mebibytes(cgroups.peak_memory_bytes(folders.name)),
+        "memory_mib": _mebibytes(cgroups.resident_bytes(folders.name)),
         "stand_ins": [one.name for one in stand_in_components(plan)]
         + [f"image {image.reference}" for image in images.IMAGES if image.debian],
     }

@@ -225,6 +225,8 @@ def main(node_document: str) -> None:
     """Run the node described by the JSON document at this path."""
     plan = json.loads(Path(node_document).read_text())
     cgroups.enter(plan["name"])
+    # A build may have been started with less priority; the node that follows it in the same command is not meant.
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
     mount_private_folders(plan)
     with contextlib.suppress(OSError):
         # Routing between pods; the file belongs to this network namespace alone.

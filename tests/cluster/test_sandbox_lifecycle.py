@@ -38,14 +38,14 @@ def machine() -> dict[str, list[str]]:
     def lines(*command: str) -> list[str]:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
-    cgroups = [str(path) for depth in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(depth) if path.is_dir()]
+    cgroups = [path for depth in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(depth)]
     return {
         "mounts": sorted(line for line in Path("/proc/self/mounts").read_text().splitlines() if NAME in line),
         "namespaces": sorted(lines("ip", "netns", "list")),
         "links": sorted(line.split("@")[0].split(" ")[0] for line in lines("ip", "-brief", "link")),
         "routes": sorted(lines("ip", "route")),
         "rules": [line.split("[")[0] for line in lines("iptables-save") if not line.startswith("#")],
-        "cgroups": sorted(path for path in cgroups if "process_api" not in path),
+        "cgroups": sorted(str(path) for path in cgroups if NAME in path.name),
         "processes": sorted(
             " ".join(process.cmdline())[:120]
             for process in psutil.process_iter()

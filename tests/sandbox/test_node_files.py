@@ -1,5 +1,6 @@
 """Configuration and command lines of the node's components."""
 
+import dataclasses
 import ipaddress
 import re
 import tomllib
@@ -64,6 +65,13 @@ def test_the_autoscaler_keeps_its_own_pace(plan: NodePlan) -> None:
     """Figures measured here hold elsewhere only when the HPA's period is the default of 15 s."""
     arguments = [argument for component in node_components(plan) for argument in component.command]
     assert not any("horizontal-pod-autoscaler" in argument for argument in arguments)
+
+
+def test_another_configuration_file_restarts_who_reads_it(plan: NodePlan) -> None:
+    """The pause image stands in containerd's file alone, so containerd alone is another component."""
+    other = dataclasses.replace(plan, pause_image="example.org/pause:2")
+    pairs = zip(node_components(plan), node_components(other), strict=True)
+    assert [before.name for before, after in pairs if before != after] == ["containerd"]
 
 
 def test_components_that_need_roles_wait_for_the_api(plan: NodePlan) -> None:
