@@ -50,6 +50,10 @@ class Image:
         """The finished docker-archive in the cache."""
         return cache / "images" / f"{self.name}-{self.key}.tar"
 
+    def contents(self, cache: Path) -> Path:
+        """Says which version of its package a Debian image holds; the suite decides that, not the recipe."""
+        return self.archive(cache).with_suffix(".contents")
+
 
 _DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -107,13 +111,15 @@ ON_THE_NODE = tuple(image for image in IMAGES if image is not PYTHON)
 """What pods run as it is; the Python base is only built upon."""
 
 
-def announcements() -> list[str]:
+def announcements(cache: Path) -> list[str]:
     """One line for each image that stands in for a published one."""
-    return [
-        f"stand-in: image {image.reference} is made of Debian {image.debian.suite} packages"
-        for image in IMAGES
-        if image.debian
-    ]
+    lines = []
+    for image in IMAGES:
+        if image.debian:
+            kept = image.contents(cache)
+            made_of = kept.read_text().strip() if kept.exists() else "packages"
+            lines.append(f"stand-in: image {image.reference} is made of Debian {image.debian.suite}, {made_of}")
+    return lines
 
 
 def architecture() -> str:
@@ -156,10 +162,10 @@ def _debian_layer(image: Image, layer: Path, cache: Path) -> None:
     if done.returncode != 0:
         lines = [line for line in log.read_text().splitlines() if line.startswith(("E:", "W:"))]
         raise BuildError(f"image {image.reference}", "; ".join(lines[-3:]) or "mmdebstrap failed", log)
-    _check_promised_version(image, log)
+    _check_promised_version(image, log, cache)
 
 
-def _check_promised_version(image: Image, log: Path) -> None:
+def _check_promised_version(image: Image, log: Path, cache: Path) -> None:
     """Debian sid moves on: another patch version is accepted and said, another minor version is refused."""
     assert image.debian is not None  # noqa: S101 - chosen by the caller
     package, wanted = image.debian.promises
@@ -171,6 +177,7 @@ def _check_promised_version(image: Image, log: Path) -> None:
             f"Debian {image.debian.suite} has {package} {version}, and the fleet is made for {wanted}x",
             log,
         )
+    image.contents(cache).write_text(f"{package} {version}\n")
 
 
 def _program_layer(image: Image, layer: Path, cache: Path) -> None:

@@ -140,7 +140,7 @@ def _install_programs(folders: Folders) -> list[str]:
 
 def _announcements(plan: NodePlan) -> list[str]:
     lines = [f"stand-in: {one.name} runs as a process of the node" for one in stand_in_components(plan)]
-    return [*lines, *images.announcements()]
+    return [*lines, *images.announcements(plan.folders.cache)]
 
 
 def _ready_mark(folders: Folders) -> Path:
