@@ -46,6 +46,9 @@ POLLING_SECONDS = 5
 
 COOLDOWN_SECONDS = 30
 
+ERLANG_OFFERED_MAX = 20_000
+"""Busy slots above which `busy_share` alone decides: a twentieth of them idle is then seven standard deviations of the load."""
+
 LOGNORMAL_P99_RATIO_MAX = 14.9
 """Above this p99/mean no lognormal fits; the widest one that does is taken."""
 
@@ -127,6 +130,8 @@ def slots_at_peak(
     offered = rate_per_second * mean_seconds
     if offered <= 0:
         return 0
+    if offered > ERLANG_OFFERED_MAX:
+        return math.ceil(offered / busy_share)
     late_share = 1 - percentile / 100
     decay = wait_seconds / mean_seconds * 2 / (1 + squared_variation(mean_seconds, p99_seconds))
     blocking = 1.0

@@ -19,6 +19,12 @@ KeyPath = tuple[str | int, ...]
 NODES_MAX = 200_000
 """Expanded nodes of one file: anchors within anchors could otherwise fill the memory."""
 
+DEPTH_MAX = 60
+"""Levels of one file: deeper ones, and anchors that contain themselves, would exhaust the stack."""
+
+TEXT_CHARACTERS_MAX = 10_000_000
+"""Characters of one file; a thousand queues take half a million."""
+
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
@@ -76,7 +82,12 @@ def read_source(path: Path, *, shown_as: str | None = None) -> Source:
 
 def parse_source(text: str, name: str) -> Source:
     """Parses YAML text; see `read_source`."""
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise CatalogueError(
+            [_file_finding(name, f"has more than {TEXT_CHARACTERS_MAX} characters", "Name a queue catalogue.")]
+        )
     try:
+        _refuse_depth(text, name)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -96,6 +107,29 @@ def parse_source(text: str, name: str) -> Source:
     return Source(file=name, data=data, places=reader.places, findings=reader.findings)
 
 
+def _refuse_depth(text: str, name: str) -> None:
+    """Refuses what the composer, which is recursive and written in C, would not survive."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise CatalogueError([_too_deep(name, event.start_mark.line + 1, event.start_mark.column + 1)])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _too_deep(name: str, line: int, column: int) -> Finding:
+    return Finding(
+        file=name,
+        line=line,
+        column=column,
+        path="",
+        problem=f"nests more than {DEPTH_MAX} levels",
+        fix="A catalogue has seven levels at most; an anchor must not contain itself.",
+    )
+
+
 def _file_finding(name: str, problem: str, fix: str) -> Finding:
     return Finding(file=name, line=0, column=0, path="", problem=problem, fix=fix)
 
@@ -109,9 +143,19 @@ class _Reader:
         self.findings: list[Finding] = []
         self._constructor = yaml.constructor.SafeConstructor()
         self._count = 0
+        self._depth = 0
 
     def read(self, node: Node, path: KeyPath) -> Any:
+        self._depth += 1
+        try:
+            return self._read(node, path)
+        finally:
+            self._depth -= 1
+
+    def _read(self, node: Node, path: KeyPath) -> Any:
         self._count += 1
+        if self._depth > DEPTH_MAX:
+            raise CatalogueError([_too_deep(self.name, *_mark(node))])
         if self._count > NODES_MAX:
             finding = _file_finding(
                 self.name,
@@ -131,7 +175,7 @@ class _Reader:
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE_TAG:
                 for source in self._merge_sources(value_node):
-                    merged = {**self._mapping(source, path), **merged}
+                    merged = {**self.read(source, path), **merged}
                 continue
             key = str(self._scalar(key_node)) if isinstance(key_node, ScalarNode) else "?"
             if key in own:
@@ -152,7 +196,8 @@ class _Reader:
     def _scalar(self, node: Node) -> Any:
         try:
             return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError):
+            # PyYAML's constructors trust an explicit tag: `!!bool maybe` ends in a KeyError, `!!timestamp soon` in an AttributeError.
             return node.value
 
     def _twice(self, node: Node, path: KeyPath) -> Finding:

@@ -1,0 +1,30 @@
+"""What holds for every test: how hard Hypothesis tries, and which tests need more than a checkout.
+
+Nothing here starts anything: `make test` starts what the marked tests need and says so by environment variables.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+NEEDS = {
+    "cluster": ("FLEET_CLUSTER_TESTS", "a running sandbox; `make test` starts it"),
+    "engine": ("FLEET_ENGINE_TESTS", "the real pulumi; `make test` builds it"),
+}
+"""Marker -> environment variable that says it can run, and what it needs."""
+
+# No deadline: two cores are shared with builds, and a slow machine is no defect of the code under test.
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.register_profile("ci", settings.get_profile("fast"), derandomize=True, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("fast"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "fast"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, (variable, needs) in NEEDS.items():
+            if item.get_closest_marker(marker) is not None and os.environ.get(variable) != "1":
+                item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))

@@ -1,0 +1,95 @@
+"""Whole catalogues for Hypothesis, as the plain data that a YAML file holds, and the way from there to a Plan.
+
+What is drawn is right by construction: every catalogue passes every check for the environment `dev`, so that a law that fails is a defect.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+from fleet.deriving import load_plan
+from fleet.environment import default_environment
+from fleet.plan import Plan
+
+Raw = dict[str, Any]
+
+QUEUE_NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
+
+DURATIONS = st.one_of(
+    st.integers(1, 999).map(lambda number: f"{number}ms"),
+    st.integers(1, 59).map(lambda number: f"{number}s"),
+    st.integers(1, 120).map(lambda number: f"{number}m"),
+    st.builds(lambda hours, minutes: f"{hours}h{minutes}m", st.integers(1, 23), st.integers(0, 59)),
+)
+
+RATES = st.builds(lambda number, unit: f"{number}/{unit}", st.integers(1, 100), st.sampled_from(["s", "min", "h"]))
+
+
+@st.composite
+def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
+    """One queue; its one task pattern is given, so that no two queues meet."""
+    profile = draw(st.sampled_from(["io", "cpu"]))
+    mean = draw(st.integers(1, 20_000))
+    p99 = mean * draw(st.integers(1, 10))
+    limit = max(1000, p99) + draw(st.integers(0, 60_000))
+    queue: Raw = {
+        "tasks": [tasks],
+        "profile": profile,
+        "runtime": {"mean": f"{mean}ms", "p99": f"{p99}ms", "limit": f"{limit}ms"},
+        "load": {"peak": f"{draw(st.integers(1, max(1, min(200, 100_000 // mean))))}/{draw(st.sampled_from(['s', 'min']))}"},
+        "wait": {"promise": f"{draw(st.integers(1, 1200))}s", "percentile": draw(st.sampled_from([50, 90, 95, 99]))},
+        "memory": f"{draw(st.integers(1, 256))}Mi",
+        "idempotent": draw(st.booleans()),
+        "shards": draw(st.integers(1, 4)),
+        "replicas": {"min": draw(st.integers(0, 5))},
+    }
+    if queue["idempotent"] or limit <= 120_000:
+        queue["capacity"] = draw(st.sampled_from(["on-demand", "spot"]))
+    if draw(st.booleans()):
+        queue["concurrency"] = draw(st.integers(1, 8))
+    if profile == "io" and draw(st.booleans()):
+        queue["pool"] = draw(st.sampled_from(["gevent", "prefork"]))
+    return queue
+
+
+@st.composite
+def catalogues(draw: st.DrawFn, *, max_queues: int = 4) -> Raw:
+    """A whole catalogue that is right, as plain data for YAML."""
+    names = draw(st.lists(QUEUE_NAMES, min_size=1, max_size=max_queues, unique=True).filter(_keep_apart))
+    return {
+        "application": "shop.celery:app",
+        "defaults": {"wait": {"promise": "30s"}},
+        "queues": {name: draw(queues(tasks=f"shop.tasks.q{index}.*")) for index, name in enumerate(names)},
+    }
+
+
+def _keep_apart(names: list[str]) -> bool:
+    """No name that another queue's shard or dead-letter queue would have, nor one that the fleet uses itself."""
+    taken = {"tasks", "unrouted"} | {f"{name}-{end}" for name in names for end in ("dead", 0, 1, 2, 3)}
+    return not taken & set(names)
+
+
+def load_from(raw: Raw, folder: Path, *, environment: str = "dev") -> Plan:
+    """The Plan of plain data, by way of a file as a user has it."""
+    path = folder / "queues.yaml"
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    return load_plan(path, default_environment(environment), shown_as="queues.yaml")
+
+
+def sample_queue(**changes: Any) -> Raw:
+    """A plain io queue that is right, with some fields changed; None leaves a field out."""
+    queue: Raw = {
+        "tasks": ["shop.tasks.*"],
+        "profile": "io",
+        "runtime": {"mean": "200ms", "p99": "1s", "limit": "10s"},
+        "load": {"peak": "10/s"},
+        **changes,
+    }
+    return {key: value for key, value in queue.items() if value is not None}
+
+
+def sample_catalogue(**changes: Any) -> Raw:
+    """A catalogue of one queue named `mail`, with some of its fields changed."""
+    return {"application": "shop.celery:app", "queues": {"mail": sample_queue(**changes)}}

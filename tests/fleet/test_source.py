@@ -1,0 +1,130 @@
+"""Whatever is in a file, a person gets findings with a place, never a traceback and never a machine out of memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.deriving import load_plan
+from fleet.environment import default_environment
+from fleet.errors import CatalogueError
+from fleet.source import parse_source
+from tests.fleet.strategies import catalogues
+
+DEV = default_environment("dev")
+
+
+def refusal(folder: Path, content: str | bytes) -> CatalogueError:
+    """What a file with this content is refused with."""
+    path = folder / "queues.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(CatalogueError) as caught:
+        load_plan(path, DEV, shown_as="queues.yaml")
+    return caught.value
+
+
+def bomb(template: str) -> str:
+    """Nine anchors, each holding the one before nine times."""
+    return "".join(template.format(name=chr(98 + step), items=",".join(["*" + chr(97 + step)] * 9)) for step in range(9))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param("", "has no queues", id="an-empty-file"),
+        pytest.param("- a\n- b\n", "has no queues", id="a-list"),
+        pytest.param("queues: [a]\n", "is missing or is no mapping", id="queues-as-a-list"),
+        pytest.param("a: [", "is no YAML", id="a-bracket-left-open"),
+        pytest.param("a:\n\t- b", "is no YAML", id="a-tab-as-indentation"),
+        pytest.param("a: 1\n---\nb: 2\n", "is no YAML", id="two-documents"),
+        pytest.param("a: \0", "is no YAML", id="a-control-character"),
+        pytest.param(b"\xff\xfe\xfd", "is not UTF-8", id="bytes-that-are-no-text"),
+        pytest.param("a: " + "[" * 300_000, "nests more than 60 levels", id="nesting-that-would-exhaust-the-stack"),
+        pytest.param("- " * 500 + "a", "nests more than 60 levels", id="nested-list-items"),
+        pytest.param("queues: &a {x: *a}\n", "nests more than 60 levels", id="an-anchor-that-contains-itself"),
+        pytest.param("queues: &a {<<: *a}\n", "nests more than 60 levels", id="a-merge-of-itself"),
+        pytest.param("a: &a [x]\n" + bomb("{name}: &{name} [{items}]\n"), "expands to more than", id="anchors-within-anchors"),
+        pytest.param("a: &a {k: v}\n" + bomb("{name}: &{name} {{<<: [{items}]}}\n"), "expands to more than", id="merges-within-merges"),
+        pytest.param("a: " + "x" * 10_000_001, "more than 10000000 characters", id="a-file-that-is-no-catalogue"),
+        pytest.param("queues: {x: !!python/object/apply:os.getcwd []}\n", "is no mapping", id="a-tag-that-would-run-code"),
+        pytest.param("queues: {x: !!timestamp soon}\n", "is no mapping", id="a-timestamp-that-is-none"),
+        pytest.param("queues: {x: !!bool perhaps}\n", "is no mapping", id="a-boolean-that-is-none"),
+        pytest.param("queues: {x: !!int ''}\n", "is no mapping", id="a-number-that-is-none"),
+        pytest.param("queues: {? [a, b] : {}}\n", "is no valid queue name", id="a-list-as-a-key"),
+        pytest.param("queues: {1: {}}\n", "is no valid queue name", id="a-number-as-a-key"),
+    ],
+)  # fmt: skip
+def test_a_hostile_file_is_refused_in_words(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """Deep nesting, anchor bombs, foreign tags and text that is no YAML all end in a finding."""
+    assert problem in str(refusal(tmp_path, content))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The message names the file as the user wrote it."""
+    with pytest.raises(CatalogueError, match=r"quues\.yaml: cannot be read: No such file"):
+        load_plan(tmp_path / "quues.yaml", DEV, shown_as="quues.yaml")
+
+
+def test_a_key_that_stands_twice_is_found_at_its_second_place() -> None:
+    """YAML itself would keep the last one in silence."""
+    (finding,) = parse_source("queues:\n  mail: {}\n  mail: {}\n", "queues.yaml").findings
+    assert str(finding).startswith("queues.yaml:3:3: queues.mail stands twice\n")
+
+
+def test_a_merge_key_lays_own_keys_over_what_is_merged() -> None:
+    """`<<` works as in other YAML files."""
+    text = "base: &base {a: 1, b: 2}\nown:\n  <<: *base\n  b: 3\n"
+    assert parse_source(text, "f").data["own"] == {"a": 1, "b": 3}
+
+
+@given(catalogues())
+def test_what_was_written_is_read_back_the_same(raw: dict[str, Any]) -> None:
+    """The reader with places sees the same data as PyYAML's own."""
+    assert parse_source(yaml.safe_dump(raw), "f").data == raw
+
+
+@given(st.text(max_size=200) | st.text(alphabet="ab:{}[]&*!<>?|-,#'\"\n ", max_size=80))
+def test_random_text_never_ends_in_a_traceback(text: str) -> None:
+    """Nothing a file can hold reaches the user as anything but findings."""
+    check_text("f", text)
+
+
+WRONG = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(catalogues(max_queues=2), st.data())
+def test_a_value_of_any_wrong_kind_never_ends_in_a_traceback(raw: dict[str, Any], data: st.DataObject) -> None:
+    """One value anywhere in a right catalogue is replaced by anything at all."""
+    place: Any = raw
+    for _ in range(data.draw(st.integers(1, 5))):
+        key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        if not place[key] or not isinstance(place[key], dict | list):
+            break
+        place = place[key]
+    place[key if key in place or isinstance(place, list) else next(iter(place))] = data.draw(WRONG)
+    check_text("f", yaml.safe_dump(raw, allow_unicode=True))
+
+
+def check_text(name: str, text: str) -> None:
+    """Takes text through everything that a file goes through; only findings may come out."""
+    from fleet.checks import check_catalogue, check_plan
+    from fleet.deriving import derive_plan
+    from fleet.reading import validate_catalogue
+
+    try:
+        source = parse_source(text, name)
+        catalogue, findings = validate_catalogue(source)
+        if catalogue is None:
+            raise CatalogueError(findings)
+        findings += check_catalogue(catalogue, DEV, source)
+        findings += check_plan(derive_plan(catalogue, DEV), catalogue, DEV, source)
+    except CatalogueError as error:
+        findings = error.findings
+    assert all(finding.problem and finding.fix and finding.file == name for finding in findings)
