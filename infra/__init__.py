@@ -1,0 +1,1 @@
+"""Pulumi components, one file for each thing deployed; none knows which program composes it."""

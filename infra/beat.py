@@ -1,0 +1,50 @@
+"""The scheduler of periodic tasks, for applications that have any.
+
+Invariant: one pod, replaced only after it is gone.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from fleet.documents import ProducerDocument, dump_document
+from infra.manifests.beat import NAME, BeatManifest, beat_deployment
+from infra.manifests.metadata import config_map, service_account
+from infra.manifests.pods import DOCUMENT_NAME
+from infra.objects import KubernetesObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeatArgs:
+    """What beat publishes to and runs."""
+
+    document: ProducerDocument
+    image: pulumi.Input[str]
+    results_secret: pulumi.Input[str]
+
+
+class Beat(pulumi.ComponentResource):
+    """The single-replica Deployment of beat."""
+
+    deployment_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BeatArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("celery-fleet:beat:Beat", name, None, opts)
+        fleet, child = args.document.fleet, pulumi.ResourceOptions(parent=self)
+        document = KubernetesObject(
+            f"{name}-document",
+            config_map(fleet, NAME, "beat", {DOCUMENT_NAME: dump_document(args.document)}),
+            opts=child,
+        )
+        account = KubernetesObject(f"{name}-service-account", service_account(fleet, NAME, "beat"), opts=child)
+        deployment = KubernetesObject(
+            f"{name}-deployment",
+            beat_deployment(
+                BeatManifest(
+                    fleet=fleet, image=args.image, document=document.object_name, results_secret=args.results_secret
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+        self.deployment_name = deployment.object_name
+        self.register_outputs({"deployment_name": self.deployment_name})

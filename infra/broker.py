@@ -1,0 +1,41 @@
+"""The RabbitMQ cluster of a fleet.
+
+Invariant: it counts as deployed when every node is ready, and no drain takes two of its nodes at a time.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from fleet.plan import BrokerPlan
+from infra.manifests.broker import broker_disruption_budget, rabbitmq_cluster
+from infra.objects import KubernetesObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerArgs:
+    """Size and storage of the cluster."""
+
+    fleet: str
+    plan: BrokerPlan
+    storage_class: str | None = None
+    """StorageClass of the nodes' volumes; None takes the cluster's default."""
+
+
+class Broker(pulumi.ComponentResource):
+    """A `RabbitmqCluster`; the cluster operator makes everything else from it."""
+
+    cluster_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BrokerArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("celery-fleet:broker:Broker", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        cluster = KubernetesObject(
+            f"{name}-cluster",
+            rabbitmq_cluster(args.fleet, args.plan, storage_class=args.storage_class),
+            opts=child,
+        )
+        if args.plan.nodes > 1:
+            KubernetesObject(f"{name}-disruption-budget", broker_disruption_budget(args.fleet), opts=child)
+        self.cluster_name = cluster.object_name
+        self.register_outputs({"cluster_name": self.cluster_name})

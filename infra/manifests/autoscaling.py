@@ -1,0 +1,119 @@
+"""The autoscaler of one broker queue in KEDA's words, and how KEDA reads the broker.
+
+Invariant: every number is the Plan's; this file only spells it. The counts come over HTTP because only there unacknowledged messages are
+counted, and credentials come from a Secret, never from trigger metadata. Source: KEDA 2.21 docs, "RabbitMQ Queue" and "ScaledObject
+specification"; `fleet/scaling.py` for the rule.
+"""
+
+from fleet.plan import QueuePlan
+from fleet.scaling import AutoscalingPlan
+from fleet.units import format_number
+from infra.manifests.metadata import READY, Manifest, metadata
+from infra.manifests.workers import worker_name
+
+MANAGEMENT_PORT = 15672
+AUTHENTICATION_NAME = "autoscaler"
+AUTOSCALER_USER_SECRET = "autoscaler-user-credentials"  # noqa: S105 -- the name of a Secret, made by the topology operator
+
+FALLBACK_FAILURES = 3
+"""Failed readings in a row before the fallback holds."""
+
+SCALE_UP_PERIOD_SECONDS = 15
+"""One sync of the horizontal pod autoscaler."""
+
+
+def trigger_authentication(fleet: str) -> Manifest:
+    """KEDA's credentials: the broker user that may only look."""
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "TriggerAuthentication",
+        "metadata": metadata(fleet, AUTHENTICATION_NAME, "broker"),
+        "spec": {
+            "secretTargetRef": [
+                {"parameter": key, "name": AUTOSCALER_USER_SECRET, "key": key} for key in ("username", "password")
+            ]
+        },
+    }
+
+
+def _trigger(fleet: str, vhost: str, shard: str, *, name: str, value: str, ready_only: bool = False) -> Manifest:
+    facts = {
+        "protocol": "http",
+        "host": f"http://broker.{fleet}.svc:{MANAGEMENT_PORT}",
+        "vhostName": vhost,
+        "queueName": shard,
+        "mode": "QueueLength",
+        "value": value,
+    }
+    if ready_only:
+        facts["excludeUnacknowledged"] = "true"
+    return {
+        "type": "rabbitmq",
+        "name": name,
+        "metricType": "AverageValue",
+        "metadata": facts,
+        "authenticationRef": {"name": AUTHENTICATION_NAME},
+    }
+
+
+def _triggers(fleet: str, vhost: str, shard: str, plan: AutoscalingPlan) -> list[Manifest]:
+    """One trigger of the long regime, or the two that a formula reads; their own values then count for nothing."""
+    if plan.formula is None:
+        return [_trigger(fleet, vhost, shard, name="total", value=format_number(plan.target))]
+    return [
+        _trigger(fleet, vhost, shard, name="total", value="1"),
+        _trigger(fleet, vhost, shard, name="ready", value="1", ready_only=True),
+    ]
+
+
+def _advanced(plan: AutoscalingPlan) -> Manifest:
+    found: Manifest = {
+        "horizontalPodAutoscalerConfig": {
+            "behavior": {
+                # All that the formula asks for, at once: a backlog waits while pods come in steps.
+                "scaleUp": {
+                    "stabilizationWindowSeconds": 0,
+                    "selectPolicy": "Max",
+                    "policies": [
+                        {
+                            "type": "Pods",
+                            "value": plan.max_replicas,
+                            "periodSeconds": SCALE_UP_PERIOD_SECONDS,
+                        }
+                    ],
+                },
+                "scaleDown": {"stabilizationWindowSeconds": plan.scale_down_window_seconds},
+            }
+        }
+    }
+    if plan.formula is not None:
+        found["scalingModifiers"] = {
+            "formula": plan.formula,
+            "target": format_number(plan.target),
+            "metricType": "AverageValue",
+        }
+    return found
+
+
+def scaled_object(fleet: str, vhost: str, queue: QueuePlan, shard: str) -> Manifest:
+    """The ScaledObject of one broker queue."""
+    plan, name = queue.autoscaling, worker_name(shard)
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": metadata(fleet, name, "worker", queue=queue.name, annotations=READY),
+        "spec": {
+            "scaleTargetRef": {"name": name},
+            "pollingInterval": plan.polling_seconds,
+            "cooldownPeriod": plan.cooldown_seconds,
+            "minReplicaCount": plan.min_replicas,
+            "maxReplicaCount": plan.max_replicas,
+            "fallback": {
+                "failureThreshold": FALLBACK_FAILURES,
+                "replicas": plan.fallback_replicas,
+                "behavior": "currentReplicasIfHigher",
+            },
+            "advanced": _advanced(plan),
+            "triggers": _triggers(fleet, vhost, shard, plan),
+        },
+    }

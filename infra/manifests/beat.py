@@ -1,0 +1,60 @@
+"""The scheduler of periodic tasks.
+
+Invariant: there is never a second one, not even during a roll-out, because each would enqueue every periodic task.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+
+NAME = "beat"
+COMMAND = ("python", "-m", "app.beat")
+GRACE_SECONDS = 30
+RESOURCES: Manifest = {"requests": {"cpu": "20m", "memory": "160Mi"}, "limits": {"memory": "160Mi"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeatManifest:
+    """All that the beat Deployment is made of."""
+
+    fleet: str
+    image: pulumi.Input[str]
+    document: pulumi.Input[str]
+    results_secret: pulumi.Input[str]
+
+
+def beat_deployment(beat: BeatManifest) -> Manifest:
+    """The Deployment of beat; the one of this project that states its replicas."""
+    pod = ApplicationPod(
+        fleet=beat.fleet,
+        name=NAME,
+        component="beat",
+        image=beat.image,
+        command=COMMAND,
+        document=beat.document,
+        broker_user="producer",
+        results_secret=beat.results_secret,
+        resources=RESOURCES,
+        grace_seconds=GRACE_SECONDS,
+        probes={
+            "startupProbe": health_probe("beat", period_seconds=2, failures=150),
+            "livenessProbe": health_probe("beat", period_seconds=30, failures=3),
+        },
+        service_account=NAME,
+        run_folder=True,
+    )
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(beat.fleet, NAME, "beat"),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": selector(NAME)},
+            "strategy": {"type": "Recreate"},
+            "revisionHistoryLimit": 3,
+            "template": pod_template(pod),
+        },
+    }

@@ -1,0 +1,115 @@
+"""The RabbitMQ cluster of a fleet, as the cluster operator reads it.
+
+Invariant: memory request and limit are equal (the operator warns otherwise, and RabbitMQ's watermark counts from the limit), and no key is
+written that RabbitMQ 4.3 ignores (partition handling) or that does nothing for quorum queues (`queue_master_locator`).
+Source: RabbitMQ 4.3 docs, "Quorum Queues" and "Production Checklist"; cluster operator 2.21 API reference.
+"""
+
+import math
+
+from fleet.plan import BrokerPlan
+from fleet.units import format_cpu, format_size
+from infra.manifests.metadata import Manifest, disruption_budget, metadata
+from infra.versions import RABBITMQ_IMAGE
+
+BROKER_NAME = "broker"
+"""Name of the RabbitmqCluster and of the Service in front of its nodes."""
+
+GRACE_SECONDS = 600
+"""A node leaves when its quorum queues have a majority elsewhere; the operator's own default is a week, which no node drain waits for."""
+
+DISK_RESERVE_SHARE = 0.25
+"""Share of the volume that stays free at most; a write-ahead log that fills the disk stops the node."""
+
+ALL_REPLICAS_READY = {"pulumi.com/waitFor": "condition=AllReplicasReady"}
+"""There is no condition `Ready` on a RabbitmqCluster."""
+
+
+def broker_settings(plan: BrokerPlan) -> str:
+    """Lines of rabbitmq.conf beside those that the operator writes."""
+    disk_free_bytes = min(plan.memory_bytes, math.floor(plan.storage_bytes * DISK_RESERVE_SHARE))
+    lines = [
+        "queue_leader_locator = balanced",
+        f"raft.wal_max_size_bytes = {plan.wal_max_bytes}",
+        f"disk_free_limit.absolute = {disk_free_bytes}",
+    ]
+    if plan.nodes > 1:
+        lines += [
+            "quorum_queue.continuous_membership_reconciliation.enabled = true",
+            f"quorum_queue.continuous_membership_reconciliation.target_group_size = {min(plan.nodes, 3)}",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _spread_over_zones() -> Manifest:
+    """One zone may be lost, so no two of three nodes share one; the operator's own default only prefers that."""
+    return {
+        "statefulSet": {
+            "spec": {
+                "template": {
+                    "spec": {
+                        # The operator's strategic merge wants the list of containers, if only empty.
+                        "containers": [],
+                        "topologySpreadConstraints": [
+                            {
+                                "maxSkew": 1,
+                                "topologyKey": "topology.kubernetes.io/zone",
+                                "whenUnsatisfiable": "DoNotSchedule",
+                                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": BROKER_NAME}},
+                            }
+                        ],
+                    }
+                }
+            }
+        }
+    }
+
+
+def _apart_from_each_other() -> Manifest:
+    return {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "topologyKey": "kubernetes.io/hostname",
+                    "labelSelector": {"matchLabels": {"app.kubernetes.io/name": BROKER_NAME}},
+                }
+            ]
+        }
+    }
+
+
+def rabbitmq_cluster(fleet: str, plan: BrokerPlan, *, storage_class: str | None) -> Manifest:
+    """The RabbitmqCluster; `storage_class` None takes the cluster's default."""
+    memory = format_size(plan.memory_bytes)
+    persistence = {"storage": format_size(plan.storage_bytes)}
+    if storage_class is not None:
+        persistence["storageClassName"] = storage_class
+    spec: Manifest = {
+        "replicas": plan.nodes,
+        "image": RABBITMQ_IMAGE,
+        "resources": {
+            "requests": {"cpu": format_cpu(plan.cpu_millicores), "memory": memory},
+            # No CPU limit: a throttled broker node misses its Raft heartbeats.
+            "limits": {"memory": memory},
+        },
+        "persistence": persistence,
+        "rabbitmq": {
+            "additionalPlugins": ["rabbitmq_consistent_hash_exchange"],
+            "additionalConfig": broker_settings(plan),
+        },
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+    }
+    if plan.nodes > 1:
+        spec["affinity"] = _apart_from_each_other()
+        spec["override"] = _spread_over_zones()
+    return {
+        "apiVersion": "rabbitmq.com/v1beta1",
+        "kind": "RabbitmqCluster",
+        "metadata": metadata(fleet, BROKER_NAME, "broker", annotations=ALL_REPLICAS_READY),
+        "spec": spec,
+    }
+
+
+def broker_disruption_budget(fleet: str) -> Manifest:
+    """One broker node away at a time: quorum queues live on."""
+    return disruption_budget(fleet, BROKER_NAME, "broker")

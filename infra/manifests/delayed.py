@@ -1,0 +1,57 @@
+"""The Job that declares Celery's delayed-delivery tree before any worker runs.
+
+Invariant: its name carries the hash of its document, so another list of queues is another Job, and the one that ran stays as the record of what
+is declared (no time to live: a Job that vanished would be drift).
+"""
+
+import hashlib
+
+import pulumi
+
+from infra.manifests.metadata import Manifest, metadata
+from infra.manifests.pods import ApplicationPod, pod_template
+
+COMMAND = ("python", "-m", "app.delayed_delivery")
+JOB_PREFIX = "delayed-delivery"
+HASH_LENGTH = 10
+
+RETRIES = 6
+DEADLINE_SECONDS = 900
+
+RESOURCES: Manifest = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}}
+
+
+def job_name(document: str) -> str:
+    """Name of the Job for one document."""
+    return f"{JOB_PREFIX}-{hashlib.sha256(document.encode()).hexdigest()[:HASH_LENGTH]}"
+
+
+def delayed_delivery_job(
+    fleet: str, document: str, *, image: pulumi.Input[str], config_map_name: pulumi.Input[str]
+) -> Manifest:
+    """The Job for `document`, which stands in the ConfigMap `config_map_name`."""
+    name = job_name(document)
+    pod = ApplicationPod(
+        fleet=fleet,
+        name=JOB_PREFIX,
+        component="delayed-delivery",
+        image=image,
+        command=COMMAND,
+        document=config_map_name,
+        broker_user="topology",
+        results_secret=None,
+        resources=RESOURCES,
+        grace_seconds=30,
+        probes={},
+        restart="Never",
+    )
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(fleet, name, "delayed-delivery"),
+        "spec": {
+            "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "template": pod_template(pod),
+        },
+    }

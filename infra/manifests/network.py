@@ -1,0 +1,87 @@
+"""Who may talk to whom in a fleet's namespace, as one table.
+
+Invariant: what is not in `RULES` is refused on its way in. Ways out are open: tasks call the services of their users, which the fleet does not
+know. Ports: RabbitMQ 4.3 docs, "Networking" (the TLS port beside each plain one).
+"""
+
+from dataclasses import dataclass
+
+from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.manifests.pods import RESULTS_PORT
+from infra.manifests.web import CONTAINER_PORT
+
+AMQP_PORTS = (5671, 5672)
+MANAGEMENT_PORTS = (15671, 15672)
+PROMETHEUS_PORTS = (15691, 15692)
+BETWEEN_BROKER_NODES_PORTS = (4369, 25672)
+
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Peers that may reach some ports of some pods."""
+
+    target: str
+    """Name label of the pods that are reached."""
+    ports: tuple[int, ...]
+    components: tuple[Component, ...] = ()
+    """Components of the fleet that may; their pods carry the label."""
+    namespaces: tuple[str, ...] = ()
+    """Namespaces whose pods may."""
+    itself: bool = False
+    """Whether the target's own pods may."""
+    anyone: bool = False
+    """Whether everything in the cluster may."""
+
+
+RULES = (
+    Rule(target="broker", ports=AMQP_PORTS, components=("web", "worker", "beat", "delayed-delivery")),
+    Rule(target="broker", ports=MANAGEMENT_PORTS, namespaces=("keda", "rabbitmq-system")),
+    Rule(target="broker", ports=PROMETHEUS_PORTS, namespaces=("monitoring",)),
+    Rule(target="broker", ports=BETWEEN_BROKER_NODES_PORTS, itself=True),
+    Rule(target="results", ports=(RESULTS_PORT,), components=("web", "worker", "beat")),
+    Rule(target="web", ports=(CONTAINER_PORT,), anyone=True),
+)
+
+
+def _peers(rule: Rule, fleet: str) -> list[Manifest]:
+    peers: list[Manifest] = [
+        {
+            "podSelector": {
+                "matchLabels": {"app.kubernetes.io/part-of": fleet, COMPONENT_LABEL: component}
+            }
+        }
+        for component in rule.components
+    ]
+    peers += [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}} for name in rule.namespaces]
+    if rule.itself:
+        peers.append({"podSelector": {"matchLabels": selector(rule.target)}})
+    return peers
+
+
+def _ingress(rule: Rule, fleet: str) -> Manifest:
+    found: Manifest = {"ports": [{"protocol": "TCP", "port": port} for port in rule.ports]}
+    # Without `from` everyone may.
+    return found if rule.anyone else {"from": _peers(rule, fleet), **found}
+
+
+def _policy(fleet: str, name: str, spec: Manifest) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": fleet, "labels": labels(fleet, name, "fleet")},
+        "spec": {**spec, "policyTypes": ["Ingress"]},
+    }
+
+
+def network_policies(fleet: str) -> dict[str, Manifest]:
+    """Name -> policy: one that refuses everything, and one for each workload that may be reached."""
+    found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
+    for target in dict.fromkeys(rule.target for rule in RULES):
+        rules = [_ingress(rule, fleet) for rule in RULES if rule.target == target]
+        found[target] = _policy(
+            fleet, target, {"podSelector": {"matchLabels": selector(target)}, "ingress": rules}
+        )
+    return found

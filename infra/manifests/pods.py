@@ -1,0 +1,177 @@
+"""The pod of the application's image, as workers, web layer, beat and the delayed-delivery Job share it.
+
+Invariant: no pod of a fleet runs as root, writes to its image, holds a token of the cluster or carries a credential in clear; connection facts
+reach it by the `FLEET_*` variables alone. Source: Kubernetes docs, "Pod Security Standards", profile restricted.
+"""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from fleet.plan import PodExtras
+from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
+
+APPLICATION_UID = 10001
+"""User and group of the application's image (`app/Dockerfile`)."""
+
+DOCUMENT_FOLDER = "/etc/fleet"
+DOCUMENT_NAME = "document.json"
+
+BROKER_PORT = 5672
+RESULTS_PORT = 6379
+
+RUN_FOLDER_SIZE = "1Mi"
+"""Heartbeat and ready files, in memory: a probe never waits for a disk."""
+
+TEMPORARY_SIZE = "512Mi"
+
+HEALTH = ["python", "-I", "-S", "/srv/app/worker/health.py"]
+"""Reads a file and exits: no application is imported for a probe."""
+
+RESTRICTED_CONTAINER: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+def restricted_pod(uid: int) -> Manifest:
+    """The security context of a pod that runs as `uid`."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "fsGroup": uid,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationPod:
+    """What differs between the pods of the application's image."""
+
+    fleet: str
+    name: str
+    """Of the workload; also the value of its name label."""
+    component: Component
+    image: pulumi.Input[str]
+    """By digest."""
+    command: tuple[str, ...]
+    document: pulumi.Input[str]
+    """Name of the ConfigMap with the pod's part of the Plan."""
+    broker_user: str
+    """User of the broker whose Secret the topology operator made."""
+    results_secret: pulumi.Input[str] | None
+    """Secret with the password of the results store; None where the pod needs none."""
+    resources: Manifest
+    grace_seconds: int
+    probes: Manifest
+    """Probe fields of the container."""
+    queue: str | None = None
+    service_account: str | None = None
+    restart: str | None = None
+    """`restartPolicy`; a Deployment has but one."""
+    ports: tuple[Manifest, ...] = ()
+    extras: PodExtras = field(default_factory=PodExtras)
+    node_selector: dict[str, str] = field(default_factory=dict)
+    """Labels of the node that the environment wants, beside the queue's own."""
+    tolerations: tuple[Manifest, ...] = ()
+    run_folder: bool = False
+    """Whether the pod writes heartbeat files."""
+
+
+def secret_variable(name: str, secret: pulumi.Input[str], key: str) -> Manifest:
+    """An environment variable that is read from a Secret."""
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def connection_variables(pod: ApplicationPod) -> list[Manifest]:
+    """How a pod reaches the broker and the results store."""
+    user_secret = f"{pod.broker_user}-user-credentials"
+    found: list[Manifest] = [
+        {"name": "FLEET_DOCUMENT", "value": f"{DOCUMENT_FOLDER}/{DOCUMENT_NAME}"},
+        {"name": "FLEET_BROKER_HOST", "value": "broker"},
+        {"name": "FLEET_BROKER_PORT", "value": str(BROKER_PORT)},
+        secret_variable("FLEET_BROKER_USERNAME", user_secret, "username"),
+        secret_variable("FLEET_BROKER_PASSWORD", user_secret, "password"),
+        {"name": "FLEET_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
+    if pod.results_secret is not None:
+        found += [
+            {"name": "FLEET_RESULTS_HOST", "value": "results"},
+            {"name": "FLEET_RESULTS_PORT", "value": str(RESULTS_PORT)},
+            secret_variable("FLEET_RESULTS_PASSWORD", pod.results_secret, "password"),
+        ]
+    return found
+
+
+def _container(pod: ApplicationPod) -> Manifest:
+    run = [{"name": "run", "mountPath": "/run/fleet"}] if pod.run_folder else []
+    found: Manifest = {
+        "name": pod.component,
+        "image": pod.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(pod.command),
+        "env": [*connection_variables(pod), *extra_environment(pod.extras)],
+        "resources": pod.resources,
+        "securityContext": RESTRICTED_CONTAINER,
+        "volumeMounts": [
+            {"name": "document", "mountPath": DOCUMENT_FOLDER, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 -- a volume of the pod's own
+            *run,
+            *extra_mounts(pod.extras),
+        ],
+        **pod.probes,
+    }
+    if pod.ports:
+        found["ports"] = list(pod.ports)
+    return found
+
+
+def pod_template(pod: ApplicationPod) -> Manifest:
+    """The `template` of a Deployment or Job."""
+    run = [{"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": RUN_FOLDER_SIZE}}] if pod.run_folder else []
+    spec: Manifest = {
+        "automountServiceAccountToken": False,
+        # Kubernetes would add a dozen variables for every Service of the namespace.
+        "enableServiceLinks": False,
+        "securityContext": restricted_pod(APPLICATION_UID),
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "containers": [_container(pod)],
+        "volumes": [
+            {"name": "document", "configMap": {"name": pod.document}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": TEMPORARY_SIZE}},
+            *run,
+            *extra_volumes(pod.extras),
+        ],
+        **scheduling(pod.extras, node_selector=pod.node_selector, tolerations=pod.tolerations),
+    }
+    if pod.service_account is not None:
+        spec["serviceAccountName"] = pod.service_account
+    if pod.restart is not None:
+        spec["restartPolicy"] = pod.restart
+    else:
+        spec["topologySpreadConstraints"] = [zone_spread(pod.name)]
+    return {"metadata": {"labels": labels(pod.fleet, pod.name, pod.component, queue=pod.queue)}, "spec": spec}
+
+
+def zone_spread(name: str) -> Manifest:
+    """Pods of one workload go to different zones where there are several; a full zone holds none back."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector(name)},
+    }
+
+
+def health_probe(question: str, *, period_seconds: int, failures: int, timeout_seconds: int = 10) -> Manifest:
+    """A probe that asks the pod's own files: `live`, `ready` or `beat`."""
+    return {
+        "exec": {"command": [*HEALTH, question]},
+        "periodSeconds": period_seconds,
+        "failureThreshold": failures,
+        # Generous: where CPU requests are thin a busy pod needs seconds to start even this.
+        "timeoutSeconds": timeout_seconds,
+    }

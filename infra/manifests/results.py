@@ -1,0 +1,111 @@
+"""The results store of a fleet without a managed one: a single Valkey in memory.
+
+Invariant: it is bounded (old results go first) and losing it loses results and counters, never a task. The password reaches it in a file,
+because Valkey reads none from its environment.
+"""
+
+import pulumi
+
+from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.pods import RESTRICTED_CONTAINER, RESULTS_PORT, restricted_pod
+from infra.versions import VALKEY_IMAGE
+
+NAME = "results"
+VALKEY_UID = 999
+CONFIGURATION_FOLDER = "/etc/valkey"
+CONFIGURATION_NAME = "valkey.conf"
+RESOURCES: Manifest = {"requests": {"cpu": "50m", "memory": "192Mi"}, "limits": {"memory": "192Mi"}}
+
+DATA_MEMORY = "128mb"
+"""Of the container's memory; the rest is for buffers and the process itself."""
+
+
+def results_configuration(password: str) -> str:
+    """valkey.conf; the password is quoted, and has no quotes of its own (checked in the settings)."""
+    lines = [
+        f"port {RESULTS_PORT}",
+        "dir /data",
+        'save ""',
+        "appendonly no",
+        f"maxmemory {DATA_MEMORY}",
+        "maxmemory-policy volatile-ttl",
+        f'requirepass "{password}"',
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def results_secret(fleet: str, password: pulumi.Output[str]) -> Manifest:
+    """The password, for the store and for those who use it; another password is another Secret, so both are rolled with it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(fleet, NAME, "results", generated=True),
+        "type": "Opaque",
+        "stringData": {"password": password, CONFIGURATION_NAME: password.apply(results_configuration)},
+    }
+
+
+def _container() -> Manifest:
+    probe = {"tcpSocket": {"port": RESULTS_PORT}, "timeoutSeconds": 5}
+    return {
+        "name": NAME,
+        "image": VALKEY_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["valkey-server", f"{CONFIGURATION_FOLDER}/{CONFIGURATION_NAME}"],
+        "ports": [{"name": "valkey", "containerPort": RESULTS_PORT}],
+        "resources": RESOURCES,
+        "securityContext": RESTRICTED_CONTAINER,
+        "readinessProbe": {**probe, "periodSeconds": 5},
+        "livenessProbe": {**probe, "periodSeconds": 20, "failureThreshold": 6},
+        "volumeMounts": [
+            {"name": "configuration", "mountPath": CONFIGURATION_FOLDER, "readOnly": True},
+            {"name": "data", "mountPath": "/data"},
+        ],
+    }
+
+
+def results_stateful_set(fleet: str, secret: pulumi.Input[str]) -> Manifest:
+    """One Valkey, configured by the Secret."""
+    configuration = {
+        "secretName": secret,
+        "items": [{"key": CONFIGURATION_NAME, "path": CONFIGURATION_NAME}],
+        "defaultMode": 0o440,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(fleet, NAME, "results"),
+        "spec": {
+            "replicas": 1,
+            "serviceName": NAME,
+            "selector": {"matchLabels": selector(NAME)},
+            "template": {
+                "metadata": {"labels": metadata(fleet, NAME, "results")["labels"]},
+                "spec": {
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "serviceAccountName": NAME,
+                    "securityContext": restricted_pod(VALKEY_UID),
+                    "terminationGracePeriodSeconds": 10,
+                    "containers": [_container()],
+                    "volumes": [
+                        {"name": "configuration", "secret": configuration},
+                        {"name": "data", "emptyDir": {"sizeLimit": "64Mi"}},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def results_service(fleet: str) -> Manifest:
+    """The store's address."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(fleet, NAME, "results"),
+        "spec": {
+            "selector": selector(NAME),
+            "ports": [{"name": "valkey", "port": RESULTS_PORT, "targetPort": RESULTS_PORT}],
+        },
+    }

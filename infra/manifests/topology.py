@@ -1,0 +1,234 @@
+"""Exchanges, queues, bindings, policies and users of a fleet, as the topology operator reads them.
+
+Invariant: queue arguments are immutable, so a queue carries its type alone and everything that may change is a policy. Workers declare nothing,
+so whatever they need has to be here. Source: topology operator 1.20 API reference; RabbitMQ 4.3 docs, "Quorum Queues" and "Access Control".
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleet.plan import QueuePlan
+from fleet.topology import DEAD_MAX_LENGTH, DEAD_SUFFIX, FleetTopology, QueueTopology
+from infra.manifests.broker import BROKER_NAME
+from infra.manifests.metadata import READY, Manifest, metadata, names_pattern
+
+MILLISECONDS = 1000
+
+QUEUE_PRIORITY = 10
+"""Of two policies that match a queue RabbitMQ applies the one with the higher priority only: a queue's own goes before the general one."""
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of a queue in the broker when its resource is deleted."""
+
+    RETAIN = "retain"
+    """It stays with its messages."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSpec:
+    """One user of the broker and the least it works with."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    tags: tuple[str, ...] = ()
+
+
+# Remote control (`pidbox`) declares its own queues and exchanges; everything else exists already. An active declare of an existing exchange needs
+# the configure right on it, which is why a producer that may cancel tasks has it on `celery.pidbox`.
+USERS = (
+    UserSpec(
+        name="producer",
+        configure=r"^celery\.pidbox$",
+        write=r"^(tasks|celery_delayed_.*|celery\.pidbox)$",
+        read="^$",
+    ),
+    UserSpec(
+        name="worker",
+        configure=r"^(.*celery\.pidbox|celeryev.*)$",
+        write=r"^(tasks|celery_delayed_.*|.*celery\.pidbox|celeryev.*)$",
+        # Every queue but those for people (dead letters, unrouted) and those of the delay itself.
+        read=r"^(?!celery_delayed_|unrouted$|.*-dead$).*$",
+    ),
+    UserSpec(name="autoscaler", configure="^$", write="^$", read=".*", tags=("monitoring",)),
+    # Declares the delayed-delivery tree and binds the queues to it; a binding needs write on its destination and read on its source.
+    UserSpec(
+        name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"
+    ),
+)
+
+
+def _object(fleet: str, kind: str, name: str, spec: Manifest, *, queue: str | None = None) -> Manifest:
+    return {
+        "apiVersion": "rabbitmq.com/v1beta1",
+        "kind": kind,
+        "metadata": metadata(fleet, name, "broker", queue=queue, annotations=READY),
+        "spec": {**spec, "rabbitmqClusterReference": {"name": BROKER_NAME}},
+    }
+
+
+def vhost(fleet: str, topology: FleetTopology, deletion: DeletionPolicy) -> Manifest:
+    """The fleet's vhost: whatever is declared in it without a type becomes a quorum queue."""
+    spec = {"name": topology.vhost, "defaultQueueType": "quorum", "deletionPolicy": deletion.value}
+    return _object(fleet, "Vhost", topology.vhost, spec)
+
+
+def user(fleet: str, spec: UserSpec) -> Manifest:
+    """A user; the operator makes its name, its password and the Secret that holds both."""
+    return _object(fleet, "User", spec.name, {"tags": list(spec.tags)} if spec.tags else {})
+
+
+def permission(fleet: str, topology: FleetTopology, spec: UserSpec) -> Manifest:
+    """What a user may do in the fleet's vhost."""
+    rights = {"configure": spec.configure, "write": spec.write, "read": spec.read}
+    return _object(
+        fleet,
+        "Permission",
+        spec.name,
+        {"vhost": topology.vhost, "userReference": {"name": spec.name}, "permissions": rights},
+    )
+
+
+def _exchange(
+    fleet: str, vhost_name: str, name: str, kind: str, arguments: Manifest | None = None, *, queue: str | None = None
+) -> Manifest:
+    spec: Manifest = {"name": name, "vhost": vhost_name, "type": kind, "durable": True, "autoDelete": False}
+    if arguments:
+        spec["arguments"] = arguments
+    return _object(fleet, "Exchange", name, spec, queue=queue)
+
+
+def _queue(
+    fleet: str, vhost_name: str, name: str, deletion: DeletionPolicy, *, queue: str | None = None
+) -> Manifest:
+    spec: Manifest = {
+        "name": name,
+        "vhost": vhost_name,
+        "type": "quorum",
+        "durable": True,
+        "autoDelete": False,
+        "deletionPolicy": deletion.value,
+    }
+    return _object(fleet, "Queue", name, spec, queue=queue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Route:
+    """One binding in RabbitMQ's words."""
+
+    source: str
+    destination: str
+    destination_type: str = "queue"
+    routing_key: str
+
+
+def _binding(fleet: str, vhost_name: str, name: str, route: _Route, *, queue: str | None = None) -> Manifest:
+    spec = {
+        "vhost": vhost_name,
+        "source": route.source,
+        "destination": route.destination,
+        "destinationType": route.destination_type,
+        "routingKey": route.routing_key,
+    }
+    return _object(fleet, "Binding", name, spec, queue=queue)
+
+
+def _policy(fleet: str, spec: Manifest, *, queue: str | None = None) -> Manifest:
+    return _object(fleet, "Policy", spec["name"], {**spec, "applyTo": "quorum_queues"}, queue=queue)
+
+
+def task_exchange(fleet: str, topology: FleetTopology) -> Manifest:
+    """Where every task is published; RabbitMQ confirms what it cannot route, so what matches no queue goes to one that people watch."""
+    return _exchange(
+        fleet, topology.vhost, topology.exchange, "topic", {"alternate-exchange": topology.unrouted}
+    )
+
+
+def unrouted_exchange(fleet: str, topology: FleetTopology) -> Manifest:
+    """The alternate exchange of the task exchange."""
+    return _exchange(fleet, topology.vhost, topology.unrouted, "fanout")
+
+
+def unrouted_queue(fleet: str, topology: FleetTopology, deletion: DeletionPolicy) -> Manifest:
+    """Messages without a route."""
+    return _queue(fleet, topology.vhost, topology.unrouted, deletion)
+
+
+def unrouted_binding(fleet: str, topology: FleetTopology) -> Manifest:
+    """From the alternate exchange to its queue."""
+    route = _Route(source=topology.unrouted, destination=topology.unrouted, routing_key="")
+    return _binding(fleet, topology.vhost, topology.unrouted, route)
+
+
+def dead_letter_policy(fleet: str, topology: FleetTopology) -> Manifest:
+    """Bounds every dead-letter queue and `unrouted`; a full one refuses, so that the source keeps what it could not hand over."""
+    spec = {
+        "name": "dead-letters",
+        "vhost": topology.vhost,
+        "pattern": f"^(.+{DEAD_SUFFIX}|{topology.unrouted})$",
+        "priority": 0,
+        "definition": {"max-length": DEAD_MAX_LENGTH, "overflow": "reject-publish"},
+    }
+    return _policy(fleet, spec)
+
+
+def task_queues(
+    fleet: str, topology: FleetTopology, queue: QueuePlan, deletion: DeletionPolicy
+) -> dict[str, Manifest]:
+    """Broker queue -> its manifest: the queue or its shards, and its dead-letter queue."""
+    names = (*queue.topology.shards, queue.topology.dead_letter_queue)
+    return {name: _queue(fleet, topology.vhost, name, deletion, queue=queue.name) for name in names}
+
+
+def shard_exchange(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Manifest:
+    """Spreads a sharded queue's messages by task id, which Celery sends as correlation id."""
+    arguments = {"hash-property": "correlation_id"}
+    return _exchange(
+        fleet, topology.vhost, queue.name, "x-consistent-hash", arguments, queue=queue.name
+    )
+
+
+def task_bindings(fleet: str, topology: FleetTopology, queue: QueuePlan) -> dict[str, Manifest]:
+    """Name -> binding: the task exchange to the queue by its exact name; of a sharded queue, to its exchange and on to each shard with weight 1."""
+    sharded = queue.topology.sharded
+    routes = {
+        queue.name: _Route(
+            source=topology.exchange,
+            destination=queue.name,
+            destination_type="exchange" if sharded else "queue",
+            routing_key=queue.name,
+        )
+    }
+    if sharded:
+        routes |= {
+            shard: _Route(source=queue.name, destination=shard, routing_key="1") for shard in queue.topology.shards
+        }
+    return {name: _binding(fleet, topology.vhost, name, route, queue=queue.name) for name, route in routes.items()}
+
+
+def _queue_definition(topology: QueueTopology) -> Manifest:
+    return {
+        "delivery-limit": topology.policy.delivery_limit,
+        # At-least-once needs reject-publish; with drop-head RabbitMQ falls back to at-most-once.
+        "dead-letter-exchange": "",
+        "dead-letter-routing-key": topology.dead_letter_queue,
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
+        "max-length": topology.policy.max_length,
+        "consumer-timeout": topology.policy.consumer_timeout_seconds * MILLISECONDS,
+    }
+
+
+def queue_policy(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Manifest:
+    """All of a queue that may change without a new queue."""
+    spec = {
+        "name": queue.name,
+        "vhost": topology.vhost,
+        "pattern": names_pattern(queue.topology.shards),
+        "priority": QUEUE_PRIORITY,
+        "definition": _queue_definition(queue.topology),
+    }
+    return _policy(fleet, spec, queue=queue.name)

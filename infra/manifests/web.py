@@ -1,0 +1,114 @@
+"""The web layer: it enqueues and answers about tasks, and runs none.
+
+Invariant: a roll-out or a drain never takes the last pod that can accept a task; the number of pods is the autoscaler's alone.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.pods import ApplicationPod, pod_template
+
+NAME = "web"
+COMMAND = ("python", "-m", "app.web")
+SERVICE_PORT = 80
+CONTAINER_PORT = 8000
+
+GRACE_SECONDS = 30
+"""Longest request (a publish that waits for a blocked broker: 5 s) several times over."""
+
+CPU_TARGET_PERCENT = 80
+RESOURCES: Manifest = {"requests": {"cpu": "200m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}}
+
+REPLICAS_MAX_FACTOR = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebManifest:
+    """All that the web Deployment is made of."""
+
+    fleet: str
+    image: pulumi.Input[str]
+    document: pulumi.Input[str]
+    results_secret: pulumi.Input[str]
+
+
+def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": CONTAINER_PORT},
+        "periodSeconds": period_seconds,
+        "failureThreshold": failures,
+        "timeoutSeconds": 5,
+    }
+
+
+def web_deployment(web: WebManifest) -> Manifest:
+    """The Deployment of the web layer."""
+    pod = ApplicationPod(
+        fleet=web.fleet,
+        name=NAME,
+        component="web",
+        image=web.image,
+        command=COMMAND,
+        document=web.document,
+        broker_user="producer",
+        results_secret=web.results_secret,
+        resources=RESOURCES,
+        grace_seconds=GRACE_SECONDS,
+        probes={
+            "startupProbe": _http_probe("/healthz", period_seconds=2, failures=60),
+            "readinessProbe": _http_probe("/readyz", period_seconds=5, failures=2),
+            "livenessProbe": _http_probe("/healthz", period_seconds=15, failures=4),
+        },
+        service_account=NAME,
+        ports=({"name": "http", "containerPort": CONTAINER_PORT},),
+    )
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(web.fleet, NAME, "web"),
+        "spec": {
+            "selector": {"matchLabels": selector(NAME)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "revisionHistoryLimit": 3,
+            "template": pod_template(pod),
+        },
+    }
+
+
+def web_service(fleet: str) -> Manifest:
+    """The address of the web layer inside the cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(fleet, NAME, "web"),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector(NAME),
+            "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": CONTAINER_PORT}],
+        },
+    }
+
+
+def web_autoscaler(fleet: str, *, replicas_min: int) -> Manifest:
+    """The web layer scales on CPU: it has no queue of its own."""
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(fleet, NAME, "web"),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
+            "minReplicas": replicas_min,
+            "maxReplicas": replicas_min * REPLICAS_MAX_FACTOR,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {"type": "Utilization", "averageUtilization": CPU_TARGET_PERCENT},
+                    },
+                }
+            ],
+        },
+    }

@@ -1,0 +1,94 @@
+"""The workers of one broker queue: Deployment and its document.
+
+Invariant: the autoscaler owns the number of pods, so `replicas` is absent; grace, limits and probes come from the Plan alone.
+"""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from fleet.plan import QueuePlan
+from fleet.sizing import Resources
+from fleet.units import format_cpu, format_size
+from infra.manifests.extras import gpu_limits
+from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+
+COMMAND = ("python", "-m", "app.worker")
+
+STARTUP_PERIOD_SECONDS = 2
+STARTUP_FAILURES = 150
+"""Five minutes for the first connection: a broker that is still starting must not cost a restart."""
+
+REVISIONS_KEPT = 3
+
+
+def worker_name(shard: str) -> str:
+    """Name of the Deployment, ServiceAccount, budget and autoscaler of one broker queue."""
+    return f"worker-{shard}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerManifest:
+    """All that one worker Deployment is made of."""
+
+    fleet: str
+    queue: QueuePlan
+    shard: str
+    image: pulumi.Input[str]
+    document: pulumi.Input[str]
+    results_secret: pulumi.Input[str]
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: tuple[Manifest, ...] = ()
+
+
+def container_resources(resources: Resources, extra_limits: dict[str, str] | None = None) -> Manifest:
+    """Requests and limits; no CPU limit where the Plan has none."""
+    memory = format_size(resources.memory_bytes)
+    limits = {"memory": memory, **(extra_limits or {})}
+    if resources.cpu_limit_millicores is not None:
+        limits["cpu"] = format_cpu(resources.cpu_limit_millicores)
+    return {
+        "requests": {"cpu": format_cpu(resources.cpu_request_millicores), "memory": memory},
+        "limits": limits,
+    }
+
+
+def worker_deployment(worker: WorkerManifest) -> Manifest:
+    """The Deployment of one broker queue's workers."""
+    queue, name = worker.queue, worker_name(worker.shard)
+    pod = ApplicationPod(
+        fleet=worker.fleet,
+        name=name,
+        component="worker",
+        queue=queue.name,
+        image=worker.image,
+        command=COMMAND,
+        document=worker.document,
+        broker_user="worker",
+        results_secret=worker.results_secret,
+        resources=container_resources(queue.resources, gpu_limits(queue.pod)),
+        grace_seconds=queue.worker.grace_seconds,
+        probes={
+            "startupProbe": health_probe("ready", period_seconds=STARTUP_PERIOD_SECONDS, failures=STARTUP_FAILURES),
+            "readinessProbe": health_probe("ready", period_seconds=15, failures=2),
+            "livenessProbe": health_probe("live", period_seconds=30, failures=3),
+        },
+        service_account=name,
+        extras=queue.pod,
+        node_selector=worker.node_selector,
+        tolerations=worker.tolerations,
+        run_folder=True,
+    )
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(worker.fleet, name, "worker", queue=queue.name),
+        "spec": {
+            "selector": {"matchLabels": selector(name)},
+            # A new version proves itself before an old pod goes; the old one then has its whole grace.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "revisionHistoryLimit": REVISIONS_KEPT,
+            "template": pod_template(pod),
+        },
+    }

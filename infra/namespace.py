@@ -1,0 +1,38 @@
+"""The fleet's namespace and who may talk to whom in it.
+
+Invariant: no workload exists before the policies that bound it; facts are the table in `infra.manifests.network`.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.manifests.metadata import namespace
+from infra.manifests.network import network_policies
+from infra.objects import KubernetesObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetNamespaceArgs:
+    """What the namespace is made of."""
+
+    fleet: str
+    """Name of the fleet and of its namespace."""
+
+
+class FleetNamespace(pulumi.ComponentResource):
+    """A namespace that enforces the restricted pod security standard and refuses what its network policies do not allow."""
+
+    namespace_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: FleetNamespaceArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("celery-fleet:namespace:FleetNamespace", name, None, opts)
+        made = KubernetesObject(
+            f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self)
+        )
+        # Policies name their namespace in plain text, so the order has to be said.
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[made])
+        for policy, manifest in network_policies(args.fleet).items():
+            KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
+        self.namespace_name = made.object_name
+        self.register_outputs({"namespace_name": self.namespace_name})

@@ -1,0 +1,106 @@
+"""The workers of one queue.
+
+Invariant: every broker queue has exactly one Deployment and one autoscaler, both made from the same QueuePlan, so that concurrency, limits and
+the scaling formula cannot differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from fleet.documents import dump_document, worker_document
+from fleet.plan import Plan, QueuePlan
+from infra.manifests.autoscaling import scaled_object
+from infra.manifests.metadata import Manifest, config_map, disruption_budget, service_account
+from infra.manifests.pods import DOCUMENT_NAME
+from infra.manifests.workers import WorkerManifest, worker_deployment, worker_name
+from infra.objects import KubernetesObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeChoice:
+    """Nodes that an environment wants for some pods."""
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Manifest, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueWorkersArgs:
+    """One queue of the catalogue and what its pods run."""
+
+    plan: Plan
+    """Plain, because it decides which resources exist; a worker's document also holds the routes of all queues."""
+
+    queue: QueuePlan
+
+    image: pulumi.Input[str]
+    """By digest; an input, because the build may not have run yet."""
+
+    results_secret: pulumi.Input[str]
+    """Secret with the password of the results store."""
+
+    spot_nodes: NodeChoice = field(default_factory=NodeChoice)
+    """Where workers of a spot queue run."""
+
+
+class QueueWorkers(pulumi.ComponentResource):
+    """The workers of one queue; the autoscaler, not this component, owns their number."""
+
+    deployment_names: list[pulumi.Output[str]]
+    """One for each shard."""
+
+    def __init__(self, name: str, args: QueueWorkersArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("celery-fleet:workers:QueueWorkers", name, None, opts)
+        shards = args.queue.topology.shards
+        self.deployment_names = [
+            self._add_shard(name if len(shards) == 1 else f"{name}-{index}", shard, args)
+            for index, shard in enumerate(shards)
+        ]
+        self.register_outputs({"deployment_names": self.deployment_names})
+
+    def _add_shard(self, name: str, shard: str, args: QueueWorkersArgs) -> pulumi.Output[str]:
+        fleet, queue, workload = args.plan.fleet, args.queue, worker_name(shard)
+        child = pulumi.ResourceOptions(parent=self)
+        document = KubernetesObject(
+            f"{name}-document",
+            config_map(
+                fleet,
+                workload,
+                "worker",
+                {DOCUMENT_NAME: dump_document(worker_document(args.plan, queue, shard))},
+                queue=queue.name,
+            ),
+            opts=child,
+        )
+        account = KubernetesObject(
+            f"{name}-service-account", service_account(fleet, workload, "worker", queue=queue.name), opts=child
+        )
+        KubernetesObject(
+            f"{name}-disruption-budget", disruption_budget(fleet, workload, "worker", queue=queue.name), opts=child
+        )
+        nodes = args.spot_nodes if queue.capacity == "spot" else NodeChoice()
+        worker = WorkerManifest(
+            fleet=fleet,
+            queue=queue,
+            shard=shard,
+            image=args.image,
+            document=document.object_name,
+            results_secret=args.results_secret,
+            node_selector=dict(nodes.node_selector),
+            tolerations=nodes.tolerations,
+        )
+        # Pods name their account in plain text, so the order has to be said.
+        deployment = KubernetesObject(
+            f"{name}-deployment",
+            worker_deployment(worker),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+        # KEDA refuses to scale what is not there.
+        KubernetesObject(
+            f"{name}-scaled-object",
+            scaled_object(fleet, args.plan.topology.vhost, queue, shard),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+        )
+        return deployment.object_name

@@ -1,0 +1,5 @@
+"""What `pulumi` runs."""
+
+from stacks.build import build
+
+build()

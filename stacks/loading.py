@@ -1,0 +1,91 @@
+"""Everything the program knows before it registers a resource: settings, plan, cluster.
+
+Invariant: whoever holds a `Loaded` has passed every check; a finding anywhere means that nothing is registered at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.deriving import load_plan
+from fleet.environment import default_environment
+from fleet.errors import CatalogueError, Finding
+from fleet.plan import Plan
+from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
+from stacks.schedule import Inspection, start_inspection
+from stacks.settings import Settings, config_values, load_settings, results_password
+
+ReadCluster = Callable[[ClusterAccess, tuple[str, ...]], ClusterFacts]
+StartInspection = Callable[[str, str], Inspection]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """The two programs that are asked; tests put others in their place."""
+
+    read_cluster: ReadCluster = read_cluster
+    start_inspection: StartInspection = start_inspection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What the stack is composed from."""
+
+    settings: Settings
+    plan: Plan
+    cluster: ClusterFacts
+    inspection: Inspection
+    """Still running: its answer is needed last."""
+    password: str = field(repr=False)
+    root: str
+
+
+def load(
+    config: Mapping[str, str], variables: Mapping[str, str], *, stack: str, root: str, edges: Edges | None = None
+) -> Loaded:
+    """Reads and checks everything, cheapest first.
+
+    Raises: CatalogueError with every finding of settings and catalogue, or else of the cluster; FleetError when a program that is asked fails.
+    """
+    asked = edges or Edges()
+    settings, plan = _load_files(config, variables, stack=stack, root=Path(root))
+    inspection = asked.start_inspection(plan.application, root)
+    try:
+        access = ClusterAccess(kubeconfig=settings.spec.kubeconfig, context=settings.context)
+        facts = asked.read_cluster(access, needed_groups(settings.platform))
+        if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{stack}.yaml"):
+            raise CatalogueError(findings)
+    except BaseException:
+        inspection.cancel()
+        raise
+    return Loaded(
+        settings=settings,
+        plan=plan,
+        cluster=facts,
+        inspection=inspection,
+        password=results_password(settings.spec, variables) or "",
+        root=root,
+    )
+
+
+def _load_files(
+    config: Mapping[str, str], variables: Mapping[str, str], *, stack: str, root: Path
+) -> tuple[Settings, Plan]:
+    try:
+        settings = load_settings(config, variables, stack=stack, root=root)
+    except CatalogueError as error:
+        # One run shows the catalogue's findings as well, as far as they can be told without the settings.
+        raise CatalogueError(error.findings + _catalogue_findings(config, stack=stack, root=root)) from None
+    plan = load_plan(
+        settings.catalogue_path, settings.environment, fleet=settings.spec.name, shown_as=settings.spec.catalogue
+    )
+    return settings, plan
+
+
+def _catalogue_findings(config: Mapping[str, str], *, stack: str, root: Path) -> list[Finding]:
+    name = str(config_values(config).get("catalogue", "queues.yaml"))
+    try:
+        load_plan(root / name, default_environment(stack), shown_as=name)
+    except CatalogueError as error:
+        return error.findings
+    return []

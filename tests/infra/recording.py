@@ -1,0 +1,176 @@
+"""Runs a program against a recording engine, and hands back what it registered once everything has drained.
+
+Invariant: assertions come after the run, on plain inputs. Inside `apply` they can be skipped without a word, and absence can only be told
+when nothing is registering any more. Source: Pulumi SDK 3.272, `pulumi/runtime/mocks.py` and `pulumi/runtime/stack.py`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.runtime import mocks, settings, stack
+from pulumi.runtime.proto import resource_pb2
+
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+"""On the wire a secret is a struct with this signature under the special key."""
+
+SPECIAL_KEY = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """One resource as the engine heard of it."""
+
+    urn: str
+    typ: str
+    name: str
+    inputs: dict[str, Any]
+    parent: str
+    depends_on: frozenset[str]
+    """URNs, both those said and those that the inputs imply."""
+    protect: bool
+    ignore_changes: tuple[str, ...]
+    delete_before_replace: bool
+    provider: str
+    aliases: int
+    secret_paths: frozenset[str]
+    """Input paths that travelled as secrets."""
+    secret_outputs: frozenset[str]
+    custom: bool
+
+    @property
+    def kind(self) -> str:
+        """The last word of the type."""
+        return self.typ.rsplit(":", 1)[-1]
+
+
+@dataclass(kw_only=True)
+class Recorded:
+    """Everything that one run registered."""
+
+    resources: list[Registration] = field(default_factory=list)
+    outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """URN -> what each `register_outputs` call said."""
+
+    def of(self, kind: str) -> list[Registration]:
+        """All resources whose type ends in `kind`."""
+        return [item for item in self.resources if item.kind == kind]
+
+    def one(self, kind: str, name: str | None = None) -> Registration:
+        """The only resource of a kind, or the only one with that name in the cluster."""
+        found = [item for item in self.of(kind) if name is None or item.inputs["metadata"].get("name") == name]
+        assert len(found) == 1, f"{len(found)} {kind} ({name}), of {[item.name for item in self.of(kind)]}"
+        return found[0]
+
+    def by_urn(self) -> dict[str, Registration]:
+        """URN -> resource."""
+        return {item.urn: item for item in self.resources}
+
+    def ancestors_and_self(self, item: Registration) -> list[Registration]:
+        """The resource, its component, that one's component, …"""
+        known, found = self.by_urn(), [item]
+        while found[-1].parent in known:
+            found.append(known[found[-1].parent])
+        return found
+
+    def waits_for(self, item: Registration) -> set[str]:
+        """URNs of everything that is there before the resource: a child is not registered before its component is."""
+        known, seen = self.by_urn(), set[str]()
+        queue = [item]
+        while queue:
+            for holder in self.ancestors_and_self(queue.pop()):
+                new = holder.depends_on - seen
+                seen |= new
+                queue += [known[urn] for urn in new if urn in known]
+        return seen
+
+
+def _secret_paths(value: Any, path: str = "") -> set[str]:
+    if value.WhichOneof("kind") == "struct_value":
+        fields = value.struct_value.fields
+        if SPECIAL_KEY in fields and fields[SPECIAL_KEY].string_value == SECRET_SIGNATURE:
+            return {path}
+        return {found for key, child in fields.items() for found in _secret_paths(child, f"{path}.{key}".lstrip("."))}
+    if value.WhichOneof("kind") == "list_value":
+        return {
+            found
+            for index, child in enumerate(value.list_value.values)
+            for found in _secret_paths(child, f"{path}[{index}]")
+        }
+    return set()
+
+
+class _Answers(mocks.Mocks):
+    """An engine that creates whatever it is asked for, with the names that Kubernetes or a registry would choose."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ.startswith("kubernetes:") and isinstance(outputs.get("metadata"), dict):
+            outputs["metadata"] = {"name": f"{args.name}-0a1b2c3d", **outputs["metadata"]}
+        if args.typ == "docker-build:index:Image":
+            outputs["ref"] = f"{args.inputs['tags'][0]}@sha256:{'0' * 64}"
+        return f"{args.name}-id", outputs
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"no program here asks a provider for anything: {args.token}")
+
+
+class _RecordingMonitor(mocks.MockMonitor):
+    """Keeps what `MockResourceArgs` leaves out."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        super().__init__(_Answers())
+        self.recorded = recorded
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
+        answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            self.recorded.resources.append(_registration(request, answer))
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
+        said = mocks.rpc.deserialize_properties(request.outputs)
+        self.recorded.outputs.setdefault(request.urn, []).append(said)
+        return super().RegisterResourceOutputs(request)
+
+
+def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) -> Registration:
+    implied = {urn for entry in request.propertyDependencies.values() for urn in entry.urns}
+    return Registration(
+        urn=answer.urn,
+        typ=request.type,
+        name=request.name,
+        inputs=mocks.rpc.deserialize_properties(request.object),
+        parent=request.parent,
+        depends_on=frozenset({*request.dependencies, *implied}),
+        protect=request.protect,
+        ignore_changes=tuple(request.ignoreChanges),
+        delete_before_replace=request.deleteBeforeReplace,
+        provider=request.provider,
+        aliases=len(request.aliases),
+        secret_paths=frozenset(
+            path for key, value in request.object.fields.items() for path in _secret_paths(value, key)
+        ),
+        secret_outputs=frozenset(request.additionalSecretOutputs),
+        custom=request.custom,
+    )
+
+
+def record(program: Callable[[], None], *, stack_name: str = "local", preview: bool = False) -> Recorded:
+    """Runs the program to its end in an event loop of its own.
+
+    Raises: whatever the program raised, also inside `apply`, once all that it had begun to register is done.
+    """
+    recorded = Recorded()
+
+    async def run() -> None:
+        monitor = _RecordingMonitor(recorded)
+        mocks.set_mocks(monitor.mocks, project="celery-fleet", stack=stack_name, preview=preview, monitor=monitor)
+        try:
+            await stack.run_pulumi_func(program)
+        finally:
+            settings.reset_options()
+
+    asyncio.run(run())
+    return recorded
