@@ -1,6 +1,6 @@
 """The passwords the sandbox makes, once, so that nobody has to think of one; readable by their owner alone.
 
-Invariant: they outlive `down`, because a stack's configuration may hold secrets encrypted with the passphrase.
+Invariant: they outlive `down`, so a fleet that comes up again is the same to those who use it.
 """
 
 import json
@@ -8,7 +8,7 @@ import secrets
 
 from sandbox.folders import Folders
 
-NAMES = ("PULUMI_CONFIG_PASSPHRASE", "FLEET_RESULTS_PASSWORD")
+NAMES = ("FLEET_RESULTS_PASSWORD",)
 ENTROPY_BYTES = 24
 
 

@@ -9,11 +9,17 @@ import shlex
 from collections.abc import Mapping
 
 from sandbox import images
-from sandbox.credentials import load_credentials
+from sandbox.credentials import NAMES, load_credentials
 from sandbox.folders import Folders
 
 STAND_INS_ALONE = "FLEET_SANDBOX_"
 """Beginning of the variables that only stand-ins read; the programs of the fleet know none of them."""
+
+PASSPHRASE = "celery-fleet-local"  # noqa: S105 -- public, see below
+"""Fits the `encryptionsalt` of a committed stack file, because `pulumi stack init` writes another salt into it otherwise.
+
+It protects nothing: that file holds no secret, and the state lies in a folder that only its user can read.
+"""
 
 
 def variables(folders: Folders, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -29,11 +35,13 @@ def variables(folders: Folders, inherited: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
         "FLEET_STATE_DIR": str(folders.state_root),
         "FLEET_CACHE_DIR": str(folders.cache),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "FLEET_IMAGES": "local",
         "FLEET_BASE_IMAGE": images.PYTHON.reference,
         f"{STAND_INS_ALONE}NAME": folders.name,
         f"{STAND_INS_ALONE}CONTAINERD": str(folders.containerd_socket),
         f"{STAND_INS_ALONE}BASE_ARCHIVE": str(images.PYTHON.archive(folders.cache)),
-        **load_credentials(folders),
+        **{name: secret for name, secret in load_credentials(folders).items() if name in NAMES},
     }
 
 
