@@ -78,7 +78,7 @@ def start(plan: NodePlan) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     make_certificates(plan.certificates, folders.name, plan.addresses)
     for name, content in configuration_files(plan).items():
-        (plan.configuration / name).write_text(content)
+        _write_private(plan.configuration / name, content)
     for identity in ("admin", "controller-manager", "scheduler", "kube-proxy", "coredns", "kubelet"):
         _write_private(plan.kubeconfig(identity), kubeconfig(plan.certificates, identity, plan.api_server))
     _write_private(folders.kubeconfig, kubeconfig(plan.certificates, "admin", plan.api_server, context=folders.name))
@@ -139,6 +139,9 @@ def _spawn_supervisor(folders: Folders, document: Path) -> None:
 
 
 def _write_private(path: Path, content: str) -> None:
+    """Write by one rename, and only what differs: kube-proxy ends itself when its file is touched."""
+    if path.exists() and path.read_text() == content:
+        return
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.touch(mode=0o600)
     unfinished.write_text(content)

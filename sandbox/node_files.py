@@ -192,6 +192,7 @@ def kube_proxy_configuration(plan: NodePlan) -> dict[str, Any]:
         "clusterCIDR": str(plan.addresses.pods),
         "hostnameOverride": plan.folders.name,
         "bindAddress": plan.addresses.node,
+        "nodePortAddresses": ["primary"],
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         "iptables": {"minSyncPeriod": "200ms", "syncPeriod": "30s"},
