@@ -6,7 +6,6 @@ Facts: kube-controller-manager ends when it starts before the API server has mad
 """
 
 import hashlib
-import os
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -158,7 +157,7 @@ def stand_in_components(plan: NodePlan) -> list[Component]:
     """The cluster's stand-ins that are part of this checkout, run by this very Python on the host's files."""
     here = Path(__file__).parent
     environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": SYSTEM_PATH,
         "HOME": str(plan.folders.node),
         "PYTHONPATH": str(here.parent),
         "PYTHONUNBUFFERED": "1",
