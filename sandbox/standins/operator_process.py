@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import kopf
+import yaml
 
 from sandbox.standins.api_server import ApiServer
 
@@ -27,15 +28,11 @@ class OperatorProcess:
     """One stand-in controller: watch with `registry`, read and write with `api`."""
 
     def __init__(self, *, field_manager: str) -> None:
-        if not os.environ.get("KUBECONFIG"):
-            raise NoKubeconfigError("KUBECONFIG is not set: name the kubeconfig of the cluster to work on")
         self.registry = kopf.OperatorRegistry()
         self._settings = kopf.OperatorSettings()
         self._settings.posting.enabled = False
         self._settings.process.ultimate_exiting_timeout = _SHUTDOWN_SECONDS
-        connection = kopf.login_with_kubeconfig(settings=self._settings)
-        if connection is None:
-            raise NoKubeconfigError(f"KUBECONFIG={os.environ['KUBECONFIG']} holds no connection")
+        connection = _connection(self._settings)
         self.api = ApiServer(connection, field_manager=field_manager)
 
         @kopf.on.login(registry=self.registry, id="kubeconfig")
@@ -44,13 +41,44 @@ class OperatorProcess:
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Watch, and do `work` beside it, until a signal comes or one of the two fails."""
+        stop = asyncio.Event()
+        working = asyncio.create_task(work)
+        working.add_done_callback(lambda _: stop.set())
+
+        # In kopf's own clean-up, because kopf waits seconds for tasks that it finds still running after it.
+        @kopf.on.cleanup(registry=self.registry, id="end-work")
+        async def end_work(**_: object) -> None:
+            working.cancel()
+
         try:
-            async with asyncio.TaskGroup() as group:
-                working = group.create_task(work)
-                await kopf.operator(registry=self.registry, settings=self._settings, clusterwide=True, standalone=True)
-                working.cancel()
+            await kopf.operator(
+                registry=self.registry,
+                settings=self._settings,
+                clusterwide=True,
+                standalone=True,
+                stop_flag=stop,
+            )
         finally:
+            working.cancel()
+            await asyncio.wait([working])
             await self.api.close()
+        if not working.cancelled():
+            working.result()  # raises what the work ended with
+
+
+def _connection(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
+    path = os.environ.get("KUBECONFIG")
+    if not path:
+        raise NoKubeconfigError("KUBECONFIG is not set: name the kubeconfig of the cluster to work on")
+    try:
+        connection = kopf.login_with_kubeconfig(settings=settings)
+    except OSError as error:
+        raise NoKubeconfigError(f"KUBECONFIG={path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, KeyError, kopf.LoginError) as error:
+        raise NoKubeconfigError(f"KUBECONFIG={path} is no kubeconfig with a current context: {error}") from None
+    if connection is None:
+        raise NoKubeconfigError(f"KUBECONFIG={path} holds no connection")
+    return connection
 
 
 def log_to_stderr() -> None:

@@ -38,6 +38,9 @@ RESYNC_SECONDS: Final = 300.0
 
 _COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 _NAME_LABEL: Final = "app.kubernetes.io/name"
+_PREREQUISITES: Final = ("Vhost", "Exchange", "Queue")
+"""Kinds without which the broker refuses others; one that becomes ready lets those try again at once."""
+
 _CLUSTER_WORKERS: Final = 2
 _TOPOLOGY_WORKERS: Final = 4
 
@@ -69,6 +72,12 @@ def broker_state(cluster: Mapping[str, Any]) -> tuple[Any, ...]:
     states = {condition["type"]: condition["status"] for condition in conditions}
     served = states.get("AllReplicasReady"), states.get("ClusterAvailable")
     return (*interest(cluster), *served, bool((cluster.get("status") or {}).get("binding")))
+
+
+def is_ready(resource: Mapping[str, Any]) -> bool | None:
+    """Whether the broker holds a topology resource; None while nobody has tried."""
+    conditions = (resource.get("status") or {}).get("conditions") or []
+    return next((entry["status"] == "True" for entry in conditions if entry["type"] == "Ready"), None)
 
 
 class Controllers:
@@ -109,6 +118,7 @@ class Controllers:
     def on_topology(self, change: str | None, resource: Object) -> None:
         """A topology resource changed: look at it if that is of interest; Permissions follow their User."""
         key = Key.of(resource)
+        became_ready = is_ready(resource) is True and is_ready(self._resources.get(key, {})) is not True
         self._remember(key, change, resource)
         if change == "DELETED":
             self._interests.pop(key, None)
@@ -117,6 +127,8 @@ class Controllers:
             self.topology_queue.add(key)
         if key.kind == "User" and (resource.get("status") or {}).get("username"):
             self._add_topology(self._waiting_permissions(key))
+        if became_ready and change is not None and key.kind in _PREREQUISITES:
+            self._add_topology(self._refused())
 
     def on_child(self, change: str | None, child: Object) -> None:
         """An object of a RabbitmqCluster changed, perhaps by another hand: look at the RabbitmqCluster."""
@@ -153,6 +165,13 @@ class Controllers:
             and key.namespace == user.namespace
             and (resource["spec"].get("userReference") or {}).get("name") == user.name
             and not (resource.get("status") or {}).get("observedGeneration")
+        ]
+
+    def _refused(self) -> list[Key]:
+        return [
+            key
+            for key, resource in self._resources.items()
+            if key.kind != "RabbitmqCluster" and is_ready(resource) is False
         ]
 
     def _users_of(self, secret: Object) -> list[Key]:

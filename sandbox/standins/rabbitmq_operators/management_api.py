@@ -6,6 +6,7 @@ Facts from: RabbitMQ 4.3 HTTP API reference; error texts as github.com/michaelkl
 """
 
 import json
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,10 +106,18 @@ class ManagementApi:
                 if response.status >= _FIRST_ERROR:
                     raise _refusal(response.status, text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise BrokerUnreachableError(
-                f"{call.method} {connection.url}{call.target}: {str(error) or 'timed out'}"
-            ) from None
+            where = f"{call.method} {connection.url}{call.target}"
+            raise BrokerUnreachableError(f"{where}: {_unreachable_reason(error)}") from None
         return json.loads(text) if text else None
+
+
+def _unreachable_reason(error: Exception) -> str:
+    """Why no answer came, in the system's words where it has any."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return os.strerror(error.os_error.errno)
+    return str(error) or "timed out"
 
 
 def _refusal(status: int, text: str) -> BrokerError:

@@ -113,6 +113,29 @@ def test_permissions_follow_their_user(monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, check)
 
 
+def test_what_others_wait_for_wakes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused queue need not wait out its back-off once its vhost is there."""
+
+    def check(recorder: Recorder) -> None:
+        on_topology = recorder.controllers.on_topology
+
+        def state(ready: str) -> dict[str, Any]:
+            return {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+        for obj in (
+            resource("Queue", "refused", **state("False")),
+            resource("Queue", "declared", **state("True")),
+            resource("Queue", "untried"),
+            resource("Vhost", "fleet", **state("False")),
+        ):
+            on_topology(None, obj)
+        ready = resource("Vhost", "fleet", **state("True"))
+        assert recorder.after(on_topology, "MODIFIED", ready) == ["Queue/refused"]
+        assert recorder.after(on_topology, "MODIFIED", ready) == []
+
+    recording(monkeypatch, check)
+
+
 def test_a_changed_child_brings_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever changed it; objects of others bring nothing."""
 
