@@ -114,7 +114,7 @@ def _refuse_depth(text: str, name: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEPTH_MAX:
-                raise CatalogueError([_too_deep(name, event.start_mark.line + 1, event.start_mark.column + 1)])
+                raise CatalogueError([_too_deep(name, *_mark(event))])
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -212,5 +212,6 @@ class _Reader:
         )
 
 
-def _mark(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+def _mark(at: Node | yaml.Event) -> tuple[int, int]:
+    mark = at.start_mark
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)

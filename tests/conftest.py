@@ -16,7 +16,7 @@ NEEDS = {
 
 # No deadline: two cores are shared with builds, and a slow machine is no defect of the code under test.
 settings.register_profile(
-    "fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    "fast", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.register_profile("ci", settings.get_profile("fast"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=1000)

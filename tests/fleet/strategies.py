@@ -38,7 +38,9 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
         "tasks": [tasks],
         "profile": profile,
         "runtime": {"mean": f"{mean}ms", "p99": f"{p99}ms", "limit": f"{limit}ms"},
-        "load": {"peak": f"{draw(st.integers(1, max(1, min(200, 100_000 // mean))))}/{draw(st.sampled_from(['s', 'min']))}"},
+        "load": {
+            "peak": f"{draw(st.integers(1, max(1, min(200, 100_000 // mean))))}/{draw(st.sampled_from(['s', 'min']))}"
+        },
         "wait": {"promise": f"{draw(st.integers(1, 1200))}s", "percentile": draw(st.sampled_from([50, 90, 95, 99]))},
         "memory": f"{draw(st.integers(1, 256))}Mi",
         "idempotent": draw(st.booleans()),

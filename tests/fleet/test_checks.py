@@ -28,23 +28,95 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
 @pytest.mark.parametrize(
     ("raw", "path", "words"),
     [
-        pytest.param(sample_catalogue(runtime=runtime("2s", "1s", "10s")), "queues.mail.runtime.mean", "is 2s, above runtime.p99 (1s)", id="a-mean-above-p99"),
-        pytest.param(sample_catalogue(runtime=runtime("1s", "15m", "10m")), "queues.mail.runtime.p99", "is 15m, above runtime.limit (10m)", id="p99-above-the-limit"),
-        pytest.param(sample_catalogue(runtime=runtime("10ms", "20ms", "500ms")), "queues.mail.runtime.limit", "is 500ms, below 1s", id="a-limit-that-celery-cannot-keep"),
-        pytest.param(sample_catalogue(pool="threads"), "queues.mail.pool", "enforces no runtime.limit", id="threads-without-a-cooperative-task"),
-        pytest.param(sample_catalogue(pool="gevent", profile="cpu"), "queues.mail.pool", "is gevent on a cpu queue", id="gevent-for-computing-tasks"),
-        pytest.param(sample_catalogue(capacity="spot", runtime=runtime("1s", "2s", "121s")), "queues.mail.capacity", "may run 121s and is not idempotent", id="spot-for-long-tasks-that-must-not-run-twice"),
-        pytest.param(sample_catalogue(replicas={"min": 5, "max": 2}), "queues.mail.replicas.max", "is 2, below the minimum of 5", id="min-above-max"),
-        pytest.param(sample_catalogue(load={"peak": "100/s"}, replicas={"max": 5}), "queues.mail.replicas.max", "is 5, but the peak load needs 6 pods of 4 slot(s)", id="a-maximum-below-the-peak"),
-        pytest.param(sample_catalogue(memory="20Gi"), "queues.mail.memory", "above the largest node's 28Gi", id="a-pod-that-fits-no-node"),
-        pytest.param(sample_catalogue(replicas={"max": 5000}), "queues", "10000 connections, above the broker's 4194", id="more-connections-than-the-broker-holds"),
-        pytest.param(two_queues("a", "shop.*", "b", "shop.mail.*"), "queues.b.tasks[0]", "is 'shop.mail.*', which meets 'shop.*' of queue 'a'", id="a-task-with-two-queues"),
-        pytest.param(two_queues("a", "x.*", "a-dead", "y.*"), "queues.a-dead", "needs the broker name 'a-dead', which is taken by queue 'a'", id="a-queue-named-as-anothers-dead-letters"),
-        pytest.param(two_queues("a", "x.*", "a-1", "y.*", shards=2), "queues.a-1", "needs the broker name 'a-1'", id="a-queue-named-as-anothers-shard"),
-        pytest.param(two_queues("tasks", "x.*", "b", "y.*"), "queues.tasks", "taken by the task exchange", id="a-queue-named-as-the-exchange"),
-        pytest.param(two_queues("unrouted", "x.*", "b", "y.*"), "queues.unrouted", "without a route", id="a-queue-named-unrouted"),
+        pytest.param(
+            sample_catalogue(runtime=runtime("2s", "1s", "10s")),
+            "queues.mail.runtime.mean",
+            "is 2s, above runtime.p99 (1s)",
+            id="a-mean-above-p99",
+        ),
+        pytest.param(
+            sample_catalogue(runtime=runtime("1s", "15m", "10m")),
+            "queues.mail.runtime.p99",
+            "is 15m, above runtime.limit (10m)",
+            id="p99-above-the-limit",
+        ),
+        pytest.param(
+            sample_catalogue(runtime=runtime("10ms", "20ms", "500ms")),
+            "queues.mail.runtime.limit",
+            "is 500ms, below 1s",
+            id="a-limit-that-celery-cannot-keep",
+        ),
+        pytest.param(
+            sample_catalogue(pool="threads"),
+            "queues.mail.pool",
+            "enforces no runtime.limit",
+            id="threads-without-a-cooperative-task",
+        ),
+        pytest.param(
+            sample_catalogue(pool="gevent", profile="cpu"),
+            "queues.mail.pool",
+            "is gevent on a cpu queue",
+            id="gevent-for-computing-tasks",
+        ),
+        pytest.param(
+            sample_catalogue(capacity="spot", runtime=runtime("1s", "2s", "121s")),
+            "queues.mail.capacity",
+            "may run 121s and is not idempotent",
+            id="spot-for-long-tasks-that-must-not-run-twice",
+        ),
+        pytest.param(
+            sample_catalogue(replicas={"min": 5, "max": 2}),
+            "queues.mail.replicas.max",
+            "is 2, below the minimum of 5",
+            id="min-above-max",
+        ),
+        pytest.param(
+            sample_catalogue(load={"peak": "100/s"}, replicas={"max": 5}),
+            "queues.mail.replicas.max",
+            "is 5, but the peak load needs 6 pods of 4 slot(s)",
+            id="a-maximum-below-the-peak",
+        ),
+        pytest.param(
+            sample_catalogue(memory="20Gi"),
+            "queues.mail.memory",
+            "above the largest node's 28Gi",
+            id="a-pod-that-fits-no-node",
+        ),
+        pytest.param(
+            sample_catalogue(replicas={"max": 5000}),
+            "queues",
+            "10000 connections, above the broker's 4194",
+            id="more-connections-than-the-broker-holds",
+        ),
+        pytest.param(
+            two_queues("a", "shop.*", "b", "shop.mail.*"),
+            "queues.b.tasks[0]",
+            "is 'shop.mail.*', which meets 'shop.*' of queue 'a'",
+            id="a-task-with-two-queues",
+        ),
+        pytest.param(
+            two_queues("a", "x.*", "a-dead", "y.*"),
+            "queues.a-dead",
+            "needs the broker name 'a-dead', which is taken by queue 'a'",
+            id="a-queue-named-as-anothers-dead-letters",
+        ),
+        pytest.param(
+            two_queues("a", "x.*", "a-1", "y.*", shards=2),
+            "queues.a-1",
+            "needs the broker name 'a-1'",
+            id="a-queue-named-as-anothers-shard",
+        ),
+        pytest.param(
+            two_queues("tasks", "x.*", "b", "y.*"),
+            "queues.tasks",
+            "taken by the task exchange",
+            id="a-queue-named-as-the-exchange",
+        ),
+        pytest.param(
+            two_queues("unrouted", "x.*", "b", "y.*"), "queues.unrouted", "without a route", id="a-queue-named-unrouted"
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw, path: str, words: str) -> None:
     """One finding, at the field that has to change, with the numbers that collide."""
     with pytest.raises(CatalogueError) as caught:
@@ -60,15 +132,23 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
     "raw",
     [
         pytest.param(sample_catalogue(runtime=runtime("1s", "1s", "1s")), id="a-runtime-that-never-varies"),
-        pytest.param(sample_catalogue(pool="threads", runtime=runtime("1s", "2s", "9s", cooperative=True)), id="threads-for-cooperative-tasks"),
+        pytest.param(
+            sample_catalogue(pool="threads", runtime=runtime("1s", "2s", "9s", cooperative=True)),
+            id="threads-for-cooperative-tasks",
+        ),
         pytest.param(sample_catalogue(pool="prefork"), id="prefork-for-io"),
         pytest.param(sample_catalogue(capacity="spot", runtime=runtime("1s", "2s", "2m")), id="spot-within-the-notice"),
-        pytest.param(sample_catalogue(capacity="spot", idempotent=True, runtime=runtime("1s", "2s", "1h")), id="spot-for-long-idempotent-tasks"),
-        pytest.param(sample_catalogue(load={"peak": "100/s"}, replicas={"max": 6}), id="a-maximum-that-just-serves-the-peak"),
+        pytest.param(
+            sample_catalogue(capacity="spot", idempotent=True, runtime=runtime("1s", "2s", "1h")),
+            id="spot-for-long-idempotent-tasks",
+        ),
+        pytest.param(
+            sample_catalogue(load={"peak": "100/s"}, replicas={"max": 6}), id="a-maximum-that-just-serves-the-peak"
+        ),
         pytest.param(two_queues("a", "shop.a.*", "b", "shop.b.*"), id="patterns-that-do-not-meet"),
         pytest.param(two_queues("a", "x.*", "a-1", "y.*"), id="a-name-like-a-shards-where-there-are-none"),
     ],
-)  # fmt: skip
+)
 def test_what_is_just_inside_a_rule_passes(tmp_path: Path, raw: Raw) -> None:
     """No rule refuses what works."""
     assert load_from(raw, tmp_path).queues

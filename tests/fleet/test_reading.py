@@ -39,37 +39,171 @@ def test_the_smallest_catalogue_is_four_facts_a_queue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        pytest.param("profile:", "profil:", "queues.yaml:5:5: queues.mail.profil is no known key\n  Did you mean `profile`?", id="a-misspelt-key-gets-the-nearest"),
-        pytest.param("peak:", "zzz:", "queues.yaml:7:12: queues.mail.load.zzz is no known key\n  Known here: peak, burst.", id="a-strange-key-gets-the-list"),
-        pytest.param("    profile: io\n", "", "queues.yaml:3:3: queues.mail.profile is missing\n  Add it: Whether a running task mostly waits", id="a-missing-key-is-explained"),
-        pytest.param("profile: io", "profile: disk", "queues.yaml:5:5: queues.mail.profile is 'disk'\n  Input should be 'io' or 'cpu'", id="a-wrong-word-gets-the-right-ones"),
-        pytest.param("200ms", "200", "queues.yaml:6:15: queues.mail.runtime.mean is wrong: 200 has no unit; write for example 30s", id="a-number-without-a-unit"),
-        pytest.param("200ms", "soon", "queues.yaml:6:15: queues.mail.runtime.mean is wrong: 'soon' is no duration", id="a-duration-that-is-none"),
-        pytest.param("200ms", "400d", "queues.yaml:6:15: queues.mail.runtime.mean is wrong: '400d' is out of range; write something from 0.1ms to 90d", id="a-duration-beyond-reason"),
-        pytest.param("200ms", "true", "queues.yaml:6:15: queues.mail.runtime.mean is wrong: True is no text with a unit", id="a-boolean-for-a-duration"),
-        pytest.param("10/s", "10", "queues.yaml:7:12: queues.mail.load.peak is wrong: 10 has no unit; write for example 20/s", id="a-rate-without-a-time"),
-        pytest.param("10/s", "0/s", "queues.yaml:7:12: queues.mail.load.peak is wrong: '0/s' is out of range", id="a-queue-without-load"),
+        pytest.param(
+            "profile:",
+            "profil:",
+            "queues.yaml:5:5: queues.mail.profil is no known key\n  Did you mean `profile`?",
+            id="a-misspelt-key-gets-the-nearest",
+        ),
+        pytest.param(
+            "peak:",
+            "zzz:",
+            "queues.yaml:7:12: queues.mail.load.zzz is no known key\n  Known here: peak, burst.",
+            id="a-strange-key-gets-the-list",
+        ),
+        pytest.param(
+            "    profile: io\n",
+            "",
+            "queues.yaml:3:3: queues.mail.profile is missing\n  Add it: Whether a running task mostly waits",
+            id="a-missing-key-is-explained",
+        ),
+        pytest.param(
+            "profile: io",
+            "profile: disk",
+            "queues.yaml:5:5: queues.mail.profile is 'disk'\n  Input should be 'io' or 'cpu'",
+            id="a-wrong-word-gets-the-right-ones",
+        ),
+        pytest.param(
+            "200ms",
+            "200",
+            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: 200 has no unit; write for example 30s",
+            id="a-number-without-a-unit",
+        ),
+        pytest.param(
+            "200ms",
+            "soon",
+            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: 'soon' is no duration",
+            id="a-duration-that-is-none",
+        ),
+        pytest.param(
+            "200ms",
+            "400d",
+            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: '400d' is out of range; write something from 0.1ms to 90d",
+            id="a-duration-beyond-reason",
+        ),
+        pytest.param(
+            "200ms",
+            "true",
+            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: True is no text with a unit",
+            id="a-boolean-for-a-duration",
+        ),
+        pytest.param(
+            "10/s",
+            "10",
+            "queues.yaml:7:12: queues.mail.load.peak is wrong: 10 has no unit; write for example 20/s",
+            id="a-rate-without-a-time",
+        ),
+        pytest.param(
+            "10/s",
+            "0/s",
+            "queues.yaml:7:12: queues.mail.load.peak is wrong: '0/s' is out of range",
+            id="a-queue-without-load",
+        ),
         pytest.param("[shop.tasks.*]", "[]", "queues.yaml:4:5: queues.mail.tasks is []", id="no-task-at-all"),
-        pytest.param("[shop.tasks.*]", "['a b']", "queues.yaml:4:13: queues.mail.tasks[0] is 'a b', which does not have the right form", id="a-task-name-with-a-space"),
-        pytest.param("  mail:", "  my.mail:", "queues.yaml:3:3: queues.my.mail is no valid queue name\n  Use lower-case letters", id="a-dotted-queue-name"),
-        pytest.param("  mail:", "  1mail:", "queues.yaml:3:3: queues.1mail is no valid queue name", id="a-queue-name-with-a-leading-digit"),
-        pytest.param("  mail:", "  mail-:", "queues.yaml:3:3: queues.mail- is no valid queue name", id="a-queue-name-with-a-trailing-hyphen"),
-        pytest.param("  mail:", f"  {'m' * 41}:", f"queues.yaml:3:3: queues.{'m' * 41} is no valid queue name", id="a-queue-name-too-long-for-a-label"),
-        pytest.param("shop.celery:app", "shop.celery", "queues.yaml:1:1: application is 'shop.celery', which does not have the right form", id="an-application-without-its-attribute"),
-        pytest.param("application: shop.celery:app\n", "", "queues.yaml:1:1: application is missing\n  Add it: The Celery application", id="no-application"),
-        pytest.param("queues:", "defaults: {weight: 3}\nqueues:", "queues.yaml:2:12: defaults.weight is no field that can have a default", id="a-default-that-no-queue-has"),
-        pytest.param("queues:", "defaults: {tasks: [a]}\nqueues:", "queues.yaml:2:12: defaults.tasks is no field that can have a default", id="tasks-as-a-default"),
-        pytest.param("queues:", "defaults: [1]\nqueues:", "queues.yaml:2:1: defaults is no mapping", id="defaults-as-a-list"),
-        pytest.param("queues:", "defaults: {wait: {promise: 3}}\nqueues:", "queues.yaml:2:19: queues.mail.wait.promise is wrong: 3 has no unit", id="a-wrong-default-is-found-where-it-stands"),
-        pytest.param("queues:", "queus: 1\nqueues:", "queues.yaml:2:1: queus is no known key\n  Did you mean `queues`?", id="a-misspelt-key-at-the-top"),
-        pytest.param("    load:", "    pod: {volumes: [{name: v, mount: /v}]}\n    load:", "queues.yaml:7:21: queues.mail.pod.volumes[0] is wrong: has to name exactly one source", id="a-volume-without-a-source"),
-        pytest.param("    load:", "    pod: {volumes: [{name: v, mount: v, secret: s}]}\n    load:", "queues.yaml:7:31: queues.mail.pod.volumes[0].mount is 'v', which does not", id="a-relative-mount-path"),
-        pytest.param("    load:", "    pod: {nodeSelektor: {}}\n    load:", "queues.yaml:7:11: queues.mail.pod.nodeSelektor is no known key\n  Did you mean `nodeSelector`?", id="a-misspelt-alias"),
-        pytest.param("    load:", "    shards: 33\n    load:", "queues.yaml:7:5: queues.mail.shards is 33", id="more-shards-than-serve"),
-        pytest.param("    load:", "    wait: {percentile: 100}\n    load:", "queues.yaml:7:12: queues.mail.wait.percentile is 100", id="a-promise-for-every-single-task"),
+        pytest.param(
+            "[shop.tasks.*]",
+            "['a b']",
+            "queues.yaml:4:13: queues.mail.tasks[0] is 'a b', which does not have the right form",
+            id="a-task-name-with-a-space",
+        ),
+        pytest.param(
+            "  mail:",
+            "  my.mail:",
+            "queues.yaml:3:3: queues.my.mail is no valid queue name\n  Use lower-case letters",
+            id="a-dotted-queue-name",
+        ),
+        pytest.param(
+            "  mail:",
+            "  1mail:",
+            "queues.yaml:3:3: queues.1mail is no valid queue name",
+            id="a-queue-name-with-a-leading-digit",
+        ),
+        pytest.param(
+            "  mail:",
+            "  mail-:",
+            "queues.yaml:3:3: queues.mail- is no valid queue name",
+            id="a-queue-name-with-a-trailing-hyphen",
+        ),
+        pytest.param(
+            "  mail:",
+            f"  {'m' * 41}:",
+            f"queues.yaml:3:3: queues.{'m' * 41} is no valid queue name",
+            id="a-queue-name-too-long-for-a-label",
+        ),
+        pytest.param(
+            "shop.celery:app",
+            "shop.celery",
+            "queues.yaml:1:1: application is 'shop.celery', which does not have the right form",
+            id="an-application-without-its-attribute",
+        ),
+        pytest.param(
+            "application: shop.celery:app\n",
+            "",
+            "queues.yaml:1:1: application is missing\n  Add it: The Celery application",
+            id="no-application",
+        ),
+        pytest.param(
+            "queues:",
+            "defaults: {weight: 3}\nqueues:",
+            "queues.yaml:2:12: defaults.weight is no field that can have a default",
+            id="a-default-that-no-queue-has",
+        ),
+        pytest.param(
+            "queues:",
+            "defaults: {tasks: [a]}\nqueues:",
+            "queues.yaml:2:12: defaults.tasks is no field that can have a default",
+            id="tasks-as-a-default",
+        ),
+        pytest.param(
+            "queues:", "defaults: [1]\nqueues:", "queues.yaml:2:1: defaults is no mapping", id="defaults-as-a-list"
+        ),
+        pytest.param(
+            "queues:",
+            "defaults: {wait: {promise: 3}}\nqueues:",
+            "queues.yaml:2:19: queues.mail.wait.promise is wrong: 3 has no unit",
+            id="a-wrong-default-is-found-where-it-stands",
+        ),
+        pytest.param(
+            "queues:",
+            "queus: 1\nqueues:",
+            "queues.yaml:2:1: queus is no known key\n  Did you mean `queues`?",
+            id="a-misspelt-key-at-the-top",
+        ),
+        pytest.param(
+            "    load:",
+            "    pod: {volumes: [{name: v, mount: /v}]}\n    load:",
+            "queues.yaml:7:21: queues.mail.pod.volumes[0] is wrong: has to name exactly one source",
+            id="a-volume-without-a-source",
+        ),
+        pytest.param(
+            "    load:",
+            "    pod: {volumes: [{name: v, mount: v, secret: s}]}\n    load:",
+            "queues.yaml:7:31: queues.mail.pod.volumes[0].mount is 'v', which does not",
+            id="a-relative-mount-path",
+        ),
+        pytest.param(
+            "    load:",
+            "    pod: {nodeSelektor: {}}\n    load:",
+            "queues.yaml:7:11: queues.mail.pod.nodeSelektor is no known key\n  Did you mean `nodeSelector`?",
+            id="a-misspelt-alias",
+        ),
+        pytest.param(
+            "    load:",
+            "    shards: 33\n    load:",
+            "queues.yaml:7:5: queues.mail.shards is 33",
+            id="more-shards-than-serve",
+        ),
+        pytest.param(
+            "    load:",
+            "    wait: {percentile: 100}\n    load:",
+            "queues.yaml:7:12: queues.mail.wait.percentile is 100",
+            id="a-promise-for-every-single-task",
+        ),
     ],
-)  # fmt: skip
-def test_a_mistake_is_reported_at_its_place_with_what_is_right(tmp_path: Path, old: str, new: str, expected: str) -> None:
+)
+def test_a_mistake_is_reported_at_its_place_with_what_is_right(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
     """Where and what, what it would lead to, what to write instead."""
     assert old in GOOD
     assert expected in report(tmp_path, GOOD.replace(old, new, 1))
@@ -85,15 +219,24 @@ def test_all_mistakes_of_a_file_come_in_one_report_in_file_order(tmp_path: Path)
 @pytest.mark.parametrize(
     ("defaults", "own", "expected"),
     [
-        pytest.param({"wait": {"promise": "30s"}}, {}, {"wait": {"promise": "30s"}}, id="a-default-serves-who-states-nothing"),
         pytest.param(
-            {"wait": {"promise": "30s", "percentile": 95}}, {"wait": {"promise": "1s"}},
-            {"wait": {"promise": "1s", "percentile": 95}}, id="a-mapping-is-merged-key-by-key",
+            {"wait": {"promise": "30s"}}, {}, {"wait": {"promise": "30s"}}, id="a-default-serves-who-states-nothing"
+        ),
+        pytest.param(
+            {"wait": {"promise": "30s", "percentile": 95}},
+            {"wait": {"promise": "1s"}},
+            {"wait": {"promise": "1s", "percentile": 95}},
+            id="a-mapping-is-merged-key-by-key",
         ),
         pytest.param({"shards": 2}, {"shards": 4}, {"shards": 4}, id="a-number-is-replaced"),
-        pytest.param({"pod": {"tolerations": [1]}}, {"pod": {"tolerations": [2]}}, {"pod": {"tolerations": [2]}}, id="a-list-replaces-a-list"),
+        pytest.param(
+            {"pod": {"tolerations": [1]}},
+            {"pod": {"tolerations": [2]}},
+            {"pod": {"tolerations": [2]}},
+            id="a-list-replaces-a-list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_defaults_lie_under_what_a_queue_states(
     defaults: dict[str, object], own: dict[str, object], expected: dict[str, object]
 ) -> None:

@@ -31,7 +31,12 @@ def test_the_waiting_share_is_that_of_erlang_c(offered: float, slots: int, waiti
 
     def at_late_share(late: float) -> int:
         return slots_at_peak(
-            rate_per_second=offered, mean_seconds=1, p99_seconds=4.6, wait_seconds=1e-9, percentile=100 * (1 - late), busy_share=0.999
+            rate_per_second=offered,
+            mean_seconds=1,
+            p99_seconds=4.6,
+            wait_seconds=1e-9,
+            percentile=100 * (1 - late),
+            busy_share=0.999,
         )
 
     assert at_late_share(waiting_share + 0.0005) == slots
@@ -92,8 +97,11 @@ def test_the_minimum_for_a_burst_is_that_of_the_design(queue: dict[str, float], 
 
 def test_a_batch_at_once_is_a_burst_of_one_second() -> None:
     """100 tasks of 2 s dumped at once on one-slot pods: 200 / 0.95 x 1/(1 + 9) = 21.05."""
-    assert 22 == burst_minimum(
-        burst_per_second=100, burst_seconds=1, mean_seconds=2, wait_seconds=9, concurrency=1, startup_seconds=5
+    assert (
+        burst_minimum(
+            burst_per_second=100, burst_seconds=1, mean_seconds=2, wait_seconds=9, concurrency=1, startup_seconds=5
+        )
+        == 22
     )
 
 
@@ -101,16 +109,42 @@ def test_a_batch_at_once_is_a_burst_of_one_second() -> None:
     ("regime", "mean", "wait", "concurrency", "formula", "target"),
     [
         pytest.param(Regime.LONG, 40, 600, 1, None, 5.5, id="long-counts-messages-a-pod"),
-        pytest.param(Regime.MID, 0.3, 30, 4, "(max(total - ready, 0)/0.95 + ready*0.3/30)/4", 1, id="mid-counts-busy-slots-and-backlog"),
-        pytest.param(Regime.SHORT, 0.08, 1, 8, "(max(total - ready, 0)/0.9 + ready*0.08/10)/8", 1, id="short-plans-for-ten-seconds-at-least"),
-        pytest.param(Regime.SHORT, 2, 60, 1, "(max(total - ready, 0)/0.9 + ready*2/60)/1", 1, id="short-takes-a-wait-above-ten-seconds"),
+        pytest.param(
+            Regime.MID,
+            0.3,
+            30,
+            4,
+            "(max(total - ready, 0)/0.95 + ready*0.3/30)/4",
+            1,
+            id="mid-counts-busy-slots-and-backlog",
+        ),
+        pytest.param(
+            Regime.SHORT,
+            0.08,
+            1,
+            8,
+            "(max(total - ready, 0)/0.9 + ready*0.08/10)/8",
+            1,
+            id="short-plans-for-ten-seconds-at-least",
+        ),
+        pytest.param(
+            Regime.SHORT,
+            2,
+            60,
+            1,
+            "(max(total - ready, 0)/0.9 + ready*2/60)/1",
+            1,
+            id="short-takes-a-wait-above-ten-seconds",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_metric_is_the_regimes(
-    regime: Regime, mean: float, wait: float, concurrency: int, formula: str | None, target: float
+    *, regime: Regime, mean: float, wait: float, concurrency: int, formula: str | None, target: float
 ) -> None:
     """Long has one trigger and messages a pod; mid and short a formula that counts pods."""
-    assert scaling_metric(regime, mean_seconds=mean, wait_seconds=wait, concurrency=concurrency) == (formula, pytest.approx(target))
+    got = scaling_metric(regime, mean_seconds=mean, wait_seconds=wait, concurrency=concurrency)
+    assert got[0] == formula
+    assert got[1] == pytest.approx(target)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +162,9 @@ def test_the_variation_is_fitted_from_the_99th_percentile(ratio: float, expected
     assert squared_variation(1, ratio) == pytest.approx(expected, rel=0.05, abs=0.001)
 
 
-@given(st.floats(0.01, 500), st.floats(0.01, 60), st.floats(1, 3), st.floats(0.5, 600), st.sampled_from([50.0, 95.0, 99.9]))
+@given(
+    st.floats(0.01, 500), st.floats(0.01, 60), st.floats(1, 3), st.floats(0.5, 600), st.sampled_from([50.0, 95.0, 99.9])
+)
 def test_more_load_and_a_stricter_promise_never_need_fewer_slots(
     offered: float, mean: float, growth: float, wait: float, percentile: float
 ) -> None:
@@ -136,7 +172,12 @@ def test_more_load_and_a_stricter_promise_never_need_fewer_slots(
 
     def slots(load: float, patience: float, share: float) -> int:
         return slots_at_peak(
-            rate_per_second=load / mean, mean_seconds=mean, p99_seconds=4 * mean, wait_seconds=patience, percentile=share, busy_share=0.95
+            rate_per_second=load / mean,
+            mean_seconds=mean,
+            p99_seconds=4 * mean,
+            wait_seconds=patience,
+            percentile=share,
+            busy_share=0.95,
         )
 
     base = slots(offered, wait, percentile)
@@ -149,7 +190,9 @@ def test_more_load_and_a_stricter_promise_never_need_fewer_slots(
 def test_a_huge_load_is_answered_at_once_and_not_below_a_smaller_one() -> None:
     """Above 20,000 busy slots the busy share decides alone, and nothing jumps there."""
     below, above, enormous = (
-        slots_at_peak(rate_per_second=rate, mean_seconds=1, p99_seconds=5, wait_seconds=0.1, percentile=99.9, busy_share=0.95)
+        slots_at_peak(
+            rate_per_second=rate, mean_seconds=1, p99_seconds=5, wait_seconds=0.1, percentile=99.9, busy_share=0.95
+        )
         for rate in (19_999, 20_001, 10**12)
     )
     assert (below, above) == (21_052, 21_054)

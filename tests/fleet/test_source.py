@@ -28,7 +28,9 @@ def refusal(folder: Path, content: str | bytes) -> CatalogueError:
 
 def bomb(template: str) -> str:
     """Nine anchors, each holding the one before nine times."""
-    return "".join(template.format(name=chr(98 + step), items=",".join(["*" + chr(97 + step)] * 9)) for step in range(9))
+    return "".join(
+        template.format(name=chr(98 + step), items=",".join(["*" + chr(97 + step)] * 9)) for step in range(9)
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,17 +48,25 @@ def bomb(template: str) -> str:
         pytest.param("- " * 500 + "a", "nests more than 60 levels", id="nested-list-items"),
         pytest.param("queues: &a {x: *a}\n", "nests more than 60 levels", id="an-anchor-that-contains-itself"),
         pytest.param("queues: &a {<<: *a}\n", "nests more than 60 levels", id="a-merge-of-itself"),
-        pytest.param("a: &a [x]\n" + bomb("{name}: &{name} [{items}]\n"), "expands to more than", id="anchors-within-anchors"),
-        pytest.param("a: &a {k: v}\n" + bomb("{name}: &{name} {{<<: [{items}]}}\n"), "expands to more than", id="merges-within-merges"),
+        pytest.param(
+            "a: &a [x]\n" + bomb("{name}: &{name} [{items}]\n"), "expands to more than", id="anchors-within-anchors"
+        ),
+        pytest.param(
+            "a: &a {k: v}\n" + bomb("{name}: &{name} {{<<: [{items}]}}\n"),
+            "expands to more than",
+            id="merges-within-merges",
+        ),
         pytest.param("a: " + "x" * 10_000_001, "more than 10000000 characters", id="a-file-that-is-no-catalogue"),
-        pytest.param("queues: {x: !!python/object/apply:os.getcwd []}\n", "is no mapping", id="a-tag-that-would-run-code"),
+        pytest.param(
+            "queues: {x: !!python/object/apply:os.getcwd []}\n", "is no mapping", id="a-tag-that-would-run-code"
+        ),
         pytest.param("queues: {x: !!timestamp soon}\n", "is no mapping", id="a-timestamp-that-is-none"),
         pytest.param("queues: {x: !!bool perhaps}\n", "is no mapping", id="a-boolean-that-is-none"),
         pytest.param("queues: {x: !!int ''}\n", "is no mapping", id="a-number-that-is-none"),
         pytest.param("queues: {? [a, b] : {}}\n", "is no valid queue name", id="a-list-as-a-key"),
         pytest.param("queues: {1: {}}\n", "is no valid queue name", id="a-number-as-a-key"),
     ],
-)  # fmt: skip
+)
 def test_a_hostile_file_is_refused_in_words(tmp_path: Path, content: str | bytes, problem: str) -> None:
     """Deep nesting, anchor bombs, foreign tags and text that is no YAML all end in a finding."""
     assert problem in str(refusal(tmp_path, content))
