@@ -26,6 +26,8 @@ from sandbox.standins.plugin_server import Log, PluginError
 CREATE_RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 """An object may be created a little before its namespace or its kind's definition; patience in the plugin's steps."""
 
+TAKEOVER_TRIES: Final = 5
+
 CONFLICT_HELP: Final = (
     "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/"
     "#handle-field-conflicts-on-existing-resources"
@@ -82,11 +84,25 @@ class Objects:
             version = metadata_of(live).get("resourceVersion")
             whole = {**inputs, "metadata": {**metadata_of(inputs), "resourceVersion": version}}
             return await self.client.replace(whole, manager=manager, dry_run=preview)
-        handover = [] if preview else takeover_patch(live, manager)
-        if handover:
-            live = await self.client.patch(live, handover)
+        if not preview:
+            live = await self._taken_over(live, manager)
         kept = without_ignored(inputs, live, ignored, manager)
         return await self._applied(kept, live, manager=manager, preview=preview)
+
+    async def _taken_over(self, live: Manifest, manager: str) -> Manifest:
+        """The object with the fields of its creation in our apply manager's hands."""
+        for attempt in range(TAKEOVER_TRIES):
+            operations = takeover_patch(live, manager)
+            if not operations:
+                break
+            try:
+                return await self.client.patch(live, operations)
+            except ApiError as error:
+                # Its controller wrote the object between the two requests.
+                if error.reason != "Conflict" or attempt == TAKEOVER_TRIES - 1:
+                    raise
+                live = await self.live(live)
+        return live
 
     async def _applied(self, inputs: Manifest, live: Manifest, *, manager: str, preview: bool) -> Manifest:
         force = must_force(inputs, live, always=self.force_patches, preview=preview)
