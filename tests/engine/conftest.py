@@ -6,7 +6,7 @@ Invariant: a test leaves nothing outside its temporary folder; the project is a 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,16 @@ def engine_environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
     """Variables in which `pulumi` is found and keeps its state in a temporary folder; built first where it is missing."""
     folder = tmp_path_factory.mktemp("engine")
     path = os.environ["PATH"]
-    if shutil.which("pulumi") is None:
+    if missing := [name for name in ("pulumi", "kubectl") if shutil.which(name) is None]:
         cache = find_folders("celery-fleet", state=None, cache=None).cache
-        build_programs((programs.PULUMI,), cache, Progress())
+        build_programs((programs.PULUMI, programs.KUBERNETES), cache, Progress())
         (folder / "bin").mkdir()
-        # The CLI looks for language hosts beside its real file, so it has to be one here.
-        shutil.copy2(programs.program(cache, "pulumi"), folder / "bin" / "pulumi")
-        install_plugins(folder / "home", folder / "bin")
+        for name in missing:
+            # The CLI looks for language hosts beside its real file, so it has to be one here.
+            shutil.copy2(programs.program(cache, name), folder / "bin" / name)
         path = f"{folder / 'bin'}{os.pathsep}{path}"
+    if "pulumi" in missing:
+        install_plugins(folder / "home", folder / "bin")
     (folder / "backend").mkdir()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLEET_", "PULUMI_"))}
     return {
@@ -50,7 +52,7 @@ def engine_environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
-        "FLEET_RESULTS_PASSWORD": "of a test",
+        "FLEET_RESULTS_PASSWORD": "of-an-engine-test",
         "FLEET_IMAGES": "local",
         # Nobody listens there: a program that asks the cluster too early says so instead of finding one by chance.
         "KUBECONFIG": str(_kubeconfig_of_nobody(folder)),
@@ -112,6 +114,3 @@ def project(engine_environment: Mapping[str, str], tmp_path: Path) -> Project:
     done = made.pulumi("stack", "init", "--no-select")
     assert done.returncode == 0, done.stderr
     return made
-
-
-Change = Callable[[dict[str, Any]], None]

@@ -41,7 +41,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one(project: Proje
     project.configure({"catalog": "queues.yaml"})
     said = _refused(project, project.pulumi("preview"))
     assert "celery-fleet:catalog" in said
-    assert "celery-fleet:catalogue" in said
+    assert "`catalogue`" in said
 
 
 def test_a_setting_of_the_wrong_type_is_refused_by_its_key(project: Project) -> None:
@@ -56,3 +56,10 @@ def test_wrong_settings_are_all_told_at_once(project: Project) -> None:
     said = _refused(project, project.pulumi("preview"))
     assert "startup" in said
     assert "nodes" in said
+
+
+def test_a_cluster_that_does_not_answer_is_told_with_the_key_to_set(project: Project) -> None:
+    """Nobody listens where the kubeconfig points; the program says so in one message and how to name another cluster."""
+    said = _refused(project, project.pulumi("up", "--yes", "--skip-preview"))
+    assert "does not answer" in said
+    assert "celery-fleet:context" in said
