@@ -1,0 +1,179 @@
+"""The reference of the catalogue and of an environment's settings, written from the models themselves.
+
+`python -m fleet.reference` writes the pages under `docs/reference/`; a test fails when they are not what it would write. The invariant: what is
+said of a key is the docstring that the error messages show too, and a default on the page is the default that is used.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from enum import EnumType
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from fleet.catalogue import Catalogue, QueueSpec
+from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
+from fleet.units import format_cpu, format_duration, format_number, format_size
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+GENERATED = "<!-- Written by `python -m fleet.reference` from the models in fleet/; change those. -->\n\n"
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Any: "anything"}
+_BOUNDS = {Ge: ("ge", "from"), Gt: ("gt", "above"), Le: ("le", "to"), Lt: ("lt", "below")}
+
+
+def catalogue_page() -> str:
+    """The page of `queues.yaml`."""
+    lines = [
+        "# The catalogue: queues.yaml\n",
+        "A key that is not listed here is refused, with the nearest one that is. `fleet check` shows every finding of a file in one run.\n",
+        "## The file\n",
+        *_table(Catalogue),
+        "\n`defaults` takes the fields of a queue except `tasks`; mappings are merged key by key, and what a queue states wins.\n",
+        "Queue names: lower-case letters, digits and hyphens, beginning with a letter, 40 characters at most.\n",
+        "## A queue\n",
+        *_sections(QueueSpec),
+    ]
+    return GENERATED + "\n".join(lines).rstrip() + "\n"
+
+
+def environment_page() -> str:
+    """The page of the environments' settings."""
+    lines = [
+        "# The settings of an environment\n",
+        f"They stand under `{CONFIG_KEY}` in `Pulumi.<environment>.yaml`; what is not stated there comes from the table at the end.\n",
+        *_sections(EnvironmentSpec),
+        "\n## Defaults\n",
+        "An environment of another name starts from the column `dev`.\n",
+        "| | " + " | ".join(ENVIRONMENTS) + " |",
+        "|---|" + "---|" * len(ENVIRONMENTS),
+        *_default_rows(),
+    ]
+    return GENERATED + "\n".join(lines).rstrip() + "\n"
+
+
+def _default_rows() -> Iterator[str]:
+    shown: dict[str, Callable[[Environment], str]] = {
+        "startup": lambda item: format_duration(item.startup_seconds),
+        "cpuScale": lambda item: format_number(item.cpu_scale),
+        "loadFactor": lambda item: format_number(item.load_factor),
+        "spot": lambda item: str(item.spot).lower(),
+        "nodeMemory": lambda item: format_size(item.node_memory_bytes),
+        "broker.nodes": lambda item: str(item.broker_nodes),
+        "broker.cpuMillicores": lambda item: f"{item.broker_cpu_millicores} ({format_cpu(item.broker_cpu_millicores)})",
+        "broker.memory": lambda item: format_size(item.broker_memory_bytes),
+        "broker.storage": lambda item: format_size(item.broker_storage_bytes),
+    }
+    for key, show in shown.items():
+        yield f"| `{key}` | " + " | ".join(show(item) for item in ENVIRONMENTS.values()) + " |"
+
+
+def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    yield from _table(model, prefix)
+    for name, field in model.model_fields.items():
+        inner = _submodel(field.annotation)
+        if inner is not None:
+            key = f"{prefix}{field.alias or name}"
+            yield f"\n### {key}\n"
+            yield f"{(inner.__doc__ or '').strip()}\n"
+            yield from _sections(inner, f"{key}{_step(field.annotation)}.")
+
+
+def _step(annotation: Any) -> str:
+    """How a key path goes on below a list or a mapping of models."""
+    return {list: "[]", dict: ".<name>"}.get(get_origin(annotation), "")
+
+
+def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    yield "| key | takes | default | means |"
+    yield "|---|---|---|---|"
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        yield f"| `{key}` | {_takes(field)} | {_default(field)} | {field.description} |"
+
+
+def _takes(field: FieldInfo) -> str:
+    bounds: list[str] = []
+    for mark in _marks(field):
+        if isinstance(mark, WithJsonSchema):
+            return ", ".join(f"`{example}`" for example in (mark.json_schema or {}).get("examples", ()))
+        if type(mark) in _BOUNDS:
+            attribute, word = _BOUNDS[type(mark)]
+            bounds.append(f"{word} {format_number(getattr(mark, attribute))}")
+    return " ".join([_words(field.annotation), *bounds])
+
+
+def _marks(field: FieldInfo) -> Iterator[Any]:
+    inner = (mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ()))
+    for mark in (*field.metadata, *inner):
+        if isinstance(mark, FieldInfo):
+            yield from mark.metadata
+        else:
+            yield mark
+
+
+def _words(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        words = _words(inner[0])
+    elif origin is Literal:
+        words = " or ".join(f"`{choice}`" for choice in inner)
+    elif origin is list:
+        words = f"list of {_words(inner[0])}"
+    elif origin is dict:
+        words = f"mapping of {_words(inner[0])} to {_words(inner[1])}"
+    elif inner:
+        words = " or ".join(_words(part) for part in inner if part is not type(None))
+    elif isinstance(annotation, EnumType):
+        words = " or ".join(f"`{member.value}`" for member in annotation)
+    else:
+        words = _WORDS.get(annotation, "mapping, see below")
+    return words
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is PydanticUndefined or value is None or value in ({}, []) or isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    takes = _takes(field)
+    if "`60Mi`" in takes:
+        return f"`{format_size(value)}`"
+    return (
+        f"`{format_duration(value)}`"
+        if "`30s`" in takes
+        else f"`{format_number(value)}`"
+        if isinstance(value, float)
+        else f"`{value}`"
+    )
+
+
+def _submodel(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _submodel(part)) is not None), None)
+
+
+PAGES = {"catalogue.md": catalogue_page, "environment.md": environment_page}
+"""File under `docs/reference/` -> what writes it."""
+
+
+def main() -> None:
+    """Writes every page, naming those that changed."""
+    for name, page in PAGES.items():
+        path, text = FOLDER / name, page()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    main()
