@@ -6,7 +6,7 @@ said of a key is the docstring that the error messages show too, and a default o
 
 import sys
 from collections.abc import Callable, Iterator
-from enum import EnumType
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -129,7 +129,7 @@ def _words(annotation: Any) -> str:
         words = f"mapping of {_words(inner[0])} to {_words(inner[1])}"
     elif inner:
         words = " or ".join(_words(part) for part in inner if part is not type(None))
-    elif isinstance(annotation, EnumType):
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
         words = " or ".join(f"`{member.value}`" for member in annotation)
     else:
         words = _WORDS.get(annotation, "mapping, see below")
