@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # The Python that makes .venv; any from 3.11 on.
 PYTHON ?= python3
+# The machine's own certificates: behind a proxy that signs anew, uv's built-in ones know nobody.
+export UV_SYSTEM_CERTS ?= true
 CONTEXT ?=
 SCALE ?= 1
 STACK ?= local

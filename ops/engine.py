@@ -23,6 +23,8 @@ FLAGS = ("--stack", STACK, "--yes", "--skip-preview", "--non-interactive", "--js
 SHORT_SECONDS = 60.0
 """Bound on commands that only read or write the stack's state."""
 
+SHORT_FIX = "Run it by hand in `make shell` to see more."
+
 REDRAW_SECONDS = 0.25
 
 LOCK_ATTEMPTS = 3
@@ -40,7 +42,7 @@ def pulumi(target: Target, *words: str, stdin: str | None = None) -> str:
         env=target.environ,
         stdin=stdin,
         cwd=str(target.root),
-        fix="Run it by hand in `make shell` to see more.",
+        fix=SHORT_FIX,
         timeout_seconds=SHORT_SECONDS,
     )
 
@@ -56,13 +58,28 @@ def ensure_stack(target: Target, progress: Progress) -> None:
             ["pulumi", "stack", "init", STACK, "--non-interactive", "--no-select"],
             env=target.environ,
             cwd=str(target.root),
-            fix="Run it by hand in `make shell` to see more.",
+            fix=SHORT_FIX,
             timeout_seconds=SHORT_SECONDS,
         )
         return
-    recovery.settle_pending(
-        target, exported, progress, lambda words: run_engine(target, progress, "refresh", *words, label="settle")
-    )
+    recovery.settle_pending(target, exported, progress, lambda edited: _restore(target, edited, progress))
+
+
+def _restore(target: Target, state: str, progress: Progress) -> None:
+    """Put an edited state back, past the lock of the run that was interrupted."""
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            pulumi(target, "stack", "import", stdin=state)
+        except ProgramError as error:
+            if attempt == LOCK_ATTEMPTS - 1 or not take_away_lock(target, error.said, progress):
+                raise
+        else:
+            return
+
+
+def take_away_lock(target: Target, said: str, progress: Progress) -> bool:
+    """Whether the stack was locked and another attempt is worth it."""
+    return recovery.take_away_lock(said, progress, lambda: pulumi(target, "cancel", "--yes"))
 
 
 def deploy(target: Target, progress: Progress) -> EngineRun:
@@ -97,7 +114,7 @@ def run_engine(
                 progress.say(f"warning: {shown_message(warning)}")
             return done
         last = attempt == LOCK_ATTEMPTS - 1
-        if not last and recovery.take_away_lock(said, progress, lambda: pulumi(target, "cancel", "--yes")):
+        if not last and take_away_lock(target, said, progress):
             continue
         raise EngineError(f"pulumi {verb}", failure(done, said, code), _fix(verb))
     raise AssertionError("the last attempt returns or raises")

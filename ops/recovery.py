@@ -2,14 +2,15 @@
 
 Two things: a lock of a process that is gone, and creations whose outcome the engine does not know. A creation is looked up in the cluster: what is
 there is taken into the state, what is not is dropped, so that the next run neither fails on an object that exists nor forgets one.
-Source: pulumi v3.259, `pkg/backend/diy/lock.go` (the message and its process number) and `pkg/cmd/pulumi/operations/refresh.go` (pending creates).
+Source: pulumi v3.259, `pkg/backend/diy/lock.go` (the message and its process number). The CLI has `refresh --import-pending-creates` for this; tried
+with 3.259, it drops the creation and imports nothing.
 """
 
 import json
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ LOCK_PATIENCE_SECONDS = 1800.0
 
 LOCK_POLL_SECONDS = 1.0
 KUBERNETES_PREFIX = "kubernetes:"
+FIELD_MANAGER = "pulumi-kubernetes"
+SECRET_FIELDS = frozenset({"data", "stringData"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class PendingCreate:
 
     urn: str
     kind: str
-    """As kubectl takes it: `deployments.v1.apps` style is not needed, `Kind.version.group` is."""
+    """`Kind.version.group`, as kubectl takes it."""
     namespace: str
     name: str
 
@@ -43,37 +46,66 @@ class PendingCreate:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-def settle_pending(
-    target: Target, exported: str, progress: Progress, refresh: Callable[[Sequence[str]], object]
-) -> None:
-    """Find out what became of each creation under way, and tell the engine."""
-    creates, others = pending_creates(json.loads(exported))
-    if not creates and not others:
+def settle_pending(target: Target, exported: str, progress: Progress, restore: Callable[[str], object]) -> None:
+    """Find out what became of each creation under way, and put the answer into the stack's state.
+
+    `exported` is what `pulumi stack export` prints; `restore` takes the edited text, as `pulumi stack import` does.
+    """
+    document = json.loads(exported)
+    if not (document.get("deployment") or {}).get("pending_operations"):
         return
-    progress.say(f"an earlier run was interrupted: {len(creates) + others} creations to look up")
-    words = [
-        word
-        for create in creates
-        if _exists(target, create)
-        for word in ("--import-pending-creates", create.urn, "--import-pending-creates", create.resource_id)
+    creates = pending_creates(document)
+    progress.say(f"an earlier run was interrupted; looking up what became of {len(creates)} objects")
+    found = {create: live for create in creates if (live := _live_object(target, create))}
+    restore(json.dumps(adopt(document, found)))
+
+
+def adopt(document: dict[str, Any], found: Mapping[PendingCreate, dict[str, Any]]) -> dict[str, Any]:
+    """The stack's state with these creations finished and none pending.
+
+    An adopted resource carries an initialisation error, which makes the engine update it and wait for it as for any that was cut off.
+    """
+    deployment = document["deployment"]
+    pending = {operation["resource"]["urn"]: operation["resource"] for operation in deployment["pending_operations"]}
+    adopted = [
+        {
+            **pending[create.urn],
+            "id": create.resource_id,
+            "outputs": adopted_outputs(pending[create.urn]["inputs"], live),
+            "initErrors": ["its creation was interrupted"],
+        }
+        for create, live in found.items()
     ]
-    refresh([*words, "--clear-pending-creates"])
+    whole = [*(deployment.get("resources") or []), *adopted]
+    return {**document, "deployment": {**deployment, "resources": whole, "pending_operations": []}}
 
 
-def pending_creates(exported: dict[str, Any]) -> tuple[list[PendingCreate], int]:
-    """The Kubernetes objects whose creation was under way, and how many other resources' was.
+def adopted_outputs(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """What the Kubernetes plugin would have kept of an object it created; without the contents of a Secret, which only the inputs hold encrypted.
 
-    `exported` is what `pulumi stack export` prints.
+    Source: pulumi-kubernetes v4, `provider/pkg/provider/provider.go`, `checkpointObject`.
+    """
+    managers = [str(entry.get("manager", "")) for entry in live.get("metadata", {}).get("managedFields") or []]
+    shown = {key: value for key, value in live.items() if live.get("kind") != "Secret" or key not in SECRET_FIELDS}
+    return {
+        **shown,
+        "__inputs": inputs,
+        "__initialApiVersion": inputs.get("apiVersion", "v1"),
+        "__fieldManager": next((name for name in managers if name.startswith(FIELD_MANAGER)), FIELD_MANAGER),
+    }
+
+
+def pending_creates(document: dict[str, Any]) -> list[PendingCreate]:
+    """The Kubernetes objects whose creation was under way.
+
+    Any other resource's creation (an image) is done again, as is an update or a deletion that was cut off.
     """
     creates: list[PendingCreate] = []
-    others = 0
-    for operation in (exported.get("deployment") or {}).get("pending_operations") or []:
-        if operation.get("type") != "creating":
-            continue  # An update or deletion that was cut off is simply done again.
+    for operation in document["deployment"]["pending_operations"]:
         resource = operation.get("resource") or {}
         inputs = resource.get("inputs") or {}
         metadata = inputs.get("metadata") or {}
-        known = str(resource.get("type", "")).startswith(KUBERNETES_PREFIX)
+        known = str(resource.get("type", "")).startswith(KUBERNETES_PREFIX) and operation.get("type") == "creating"
         if known and isinstance(metadata.get("name"), str) and isinstance(inputs.get("kind"), str):
             creates.append(
                 PendingCreate(
@@ -83,9 +115,7 @@ def pending_creates(exported: dict[str, Any]) -> tuple[list[PendingCreate], int]
                     name=metadata["name"],
                 )
             )
-        else:
-            others += 1
-    return creates, others
+    return creates
 
 
 def qualified_kind(kind: str, api_version: str) -> str:
@@ -94,9 +124,12 @@ def qualified_kind(kind: str, api_version: str) -> str:
     return f"{kind}.{version}.{group}" if group else kind
 
 
-def _exists(target: Target, create: PendingCreate) -> bool:
+def _live_object(target: Target, create: PendingCreate) -> dict[str, Any]:
     where = ("--namespace", create.namespace) if create.namespace else ()
-    return bool(target.kubectl("get", create.kind, create.name, *where, "--ignore-not-found", "-o", "name").strip())
+    words = ("--ignore-not-found", "--show-managed-fields", "-o", "json")
+    text = target.kubectl("get", create.kind, create.name, *where, *words)
+    live: dict[str, Any] = json.loads(text) if text.strip() else {}
+    return live
 
 
 def take_away_lock(said: str, progress: Progress, cancel: Callable[[], object]) -> bool:

@@ -131,20 +131,24 @@ def open_last(context: str | None, environ: Mapping[str, str] = os.environ) -> T
 
 
 def load_local_plan(root: Path) -> Plan:
-    """The plan of the stack `local`.
+    """The plan of the stack `local`, from the catalogue that its configuration names.
 
     Raises: CatalogueError with every finding; nothing has been started then.
     """
+    config = _stack_config(root)
+    catalogue = str(config.get("celery-fleet:catalogue", "queues.yaml"))
     return load_plan(
-        root / "queues.yaml", load_environment(root, STACK), fleet=_fleet_name(root), shown_as="queues.yaml"
+        root / catalogue,
+        load_environment(root, STACK),
+        fleet=str(config.get("celery-fleet:name", FLEET_NAME)),
+        shown_as=catalogue,
     )
 
 
-def _fleet_name(root: Path) -> str:
+def _stack_config(root: Path) -> dict[str, object]:
     try:
         settings = yaml.safe_load((root / f"Pulumi.{STACK}.yaml").read_text())
     except (OSError, yaml.YAMLError):
-        return FLEET_NAME  # `pulumi` itself says what is wrong with the file.
+        return {}  # `pulumi` itself says what is wrong with the file.
     config = settings.get("config") if isinstance(settings, dict) else None
-    name = config.get("celery-fleet:name") if isinstance(config, dict) else None
-    return name if isinstance(name, str) else FLEET_NAME
+    return config if isinstance(config, dict) else {}

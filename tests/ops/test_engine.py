@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import engine
+from ops import engine, recovery
 from ops.processes import ProgramError
 from ops.progress import Progress
 from ops.target import Target
@@ -159,33 +159,63 @@ def test_a_missing_pulumi_is_said(target: Target) -> None:
         engine.deploy(bare, Progress())
 
 
+INPUTS = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "there", "namespace": "fleet"}}
+
+
+def creating(name: str) -> dict[str, object]:
+    return {
+        "type": "creating",
+        "resource": {
+            "urn": f"urn:{name}",
+            "type": "kubernetes:apps/v1:Deployment",
+            "inputs": {**INPUTS, "metadata": {"name": name, "namespace": "fleet"}},
+        },
+    }
+
+
 def test_creations_under_way_are_looked_up_before_the_next_run(programs: Programs, target: Target) -> None:
-    """What is in the cluster is taken into the state, what is not is dropped."""
-    operations = [
-        {
-            "type": "creating",
-            "resource": {
-                "urn": f"urn:{name}",
-                "type": "kubernetes:apps/v1:Deployment",
-                "inputs": {
-                    "apiVersion": "apps/v1",
-                    "kind": "Deployment",
-                    "metadata": {"name": name, "namespace": "fleet"},
-                },
-            },
+    """What is in the cluster is taken into the state, what is not is dropped, and an image is simply built again."""
+    image = {"type": "creating", "resource": {"urn": "urn:image", "type": "docker-build:index:Image", "inputs": {}}}
+    state = {
+        "deployment": {
+            "resources": [{"urn": "urn:stack"}],
+            "pending_operations": [creating("there"), creating("gone"), image],
         }
-        for name in ("there", "gone")
-    ]
-    exported = json.dumps({"deployment": {"pending_operations": operations}})
-    programs.write("pulumi", f"""if words[0] == "stack": print({exported!r})""")
-    programs.write("kubectl", """if "there" in words: print("deployment.apps/there")""")
+    }
+    live = {
+        "kind": "Deployment",
+        "spec": {"replicas": 1},
+        "metadata": {"managedFields": [{"manager": "pulumi-kubernetes-1a2b"}]},
+    }
+    programs.write(
+        "pulumi",
+        f"""
+if words[:2] == ["stack", "export"]: print({json.dumps(state)!r})
+if words[:2] == ["stack", "import"]: (here / "imported").write_text(sys.stdin.read())
+""",
+    )
+    programs.write("kubectl", f"""if "there" in words: print({json.dumps(live)!r})""")
     engine.ensure_stack(target, Progress())
-    refresh = programs.calls("pulumi")[-1]
-    assert refresh[0] == "refresh"
-    assert refresh[-5:] == [
-        "--import-pending-creates",
-        "urn:there",
-        "--import-pending-creates",
-        "fleet/there",
-        "--clear-pending-creates",
-    ]
+    deployment = json.loads((programs.folder / "imported").read_text())["deployment"]
+    assert deployment["pending_operations"] == []
+    assert [resource["urn"] for resource in deployment["resources"]] == ["urn:stack", "urn:there"]
+    adopted = deployment["resources"][1]
+    assert (adopted["id"], adopted["initErrors"]) == ("fleet/there", ["its creation was interrupted"])
+    assert adopted["outputs"] == {
+        **live, "__inputs": INPUTS, "__initialApiVersion": "apps/v1", "__fieldManager": "pulumi-kubernetes-1a2b",
+    }  # fmt: skip
+    assert programs.calls("kubectl")[0][1:4] == ["get", "Deployment.v1.apps", "there"]
+
+
+def test_an_adopted_secret_keeps_its_contents_out_of_the_state() -> None:
+    """Only the inputs, which the engine encrypts, hold a password."""
+    inputs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    live = {"kind": "Secret", "data": {"password": "cGxhaW4="}, "metadata": {"name": "s"}}
+    assert "cGxhaW4=" not in json.dumps(recovery.adopted_outputs(inputs, live))
+
+
+def test_a_state_with_nothing_under_way_is_left_alone(programs: Programs, target: Target) -> None:
+    """The usual `make up` writes no state by itself."""
+    programs.write("pulumi", f"print('{EMPTY}')")
+    engine.ensure_stack(target, Progress())
+    assert [call[:2] for call in programs.calls("pulumi")] == [["stack", "export"]]
