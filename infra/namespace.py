@@ -27,9 +27,7 @@ class FleetNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetNamespaceArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:namespace:FleetNamespace", name, None, opts)
-        made = KubernetesObject(
-            f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self)
-        )
+        made = KubernetesObject(f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self))
         # Policies name their namespace in plain text, so the order has to be said.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[made])
         for policy, manifest in network_policies(args.fleet).items():

@@ -42,5 +42,5 @@ class KubernetesObject(pulumi.CustomResource):
     @property
     def object_name(self) -> pulumi.Output[str]:
         """The object's name in the cluster, also where Pulumi chose it."""
-        name: pulumi.Output[str] = self.metadata["name"]
-        return name
+        # `pulumi up --target` registers what it leaves out without creating it: such an object has no name yet.
+        return self.metadata.apply(lambda metadata: str(metadata.get("name", "")))

@@ -58,7 +58,10 @@ def _get(access: ClusterAccess, path: str) -> dict[str, object] | None:
     if access.kubeconfig:
         environment["KUBECONFIG"] = access.kubeconfig
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        # Nobody answers here when kubectl asks for a user name, as it does for a kubeconfig without credentials.
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise FleetError(
             "kubectl", "is not on PATH, and the cluster is read with it", "Install kubectl, or run `make shell` first."
@@ -112,9 +115,7 @@ def needed_groups(parts: Mapping[PlatformPart, Provision]) -> tuple[str, ...]:
 
 def _checked(part: PlatformPart, provision: Provision, parts: Mapping[PlatformPart, Provision]) -> bool:
     # Only the topology operator's own manifest needs cert-manager; where that operator exists, its certificates do too.
-    needed = (
-        part is not PlatformPart.CERT_MANAGER or parts[PlatformPart.TOPOLOGY_OPERATOR] is Provision.INSTALL
-    )
+    needed = part is not PlatformPart.CERT_MANAGER or parts[PlatformPart.TOPOLOGY_OPERATOR] is Provision.INSTALL
     return provision is Provision.EXISTING and needed
 
 

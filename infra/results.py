@@ -31,9 +31,7 @@ class Results(pulumi.ComponentResource):
         super().__init__("celery-fleet:results:Results", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         secret = KubernetesObject(f"{name}-secret", results_secret(args.fleet, args.password), opts=child)
-        account = KubernetesObject(
-            f"{name}-service-account", service_account(args.fleet, NAME, "results"), opts=child
-        )
+        account = KubernetesObject(f"{name}-service-account", service_account(args.fleet, NAME, "results"), opts=child)
         store = KubernetesObject(
             f"{name}-store",
             results_stateful_set(args.fleet, secret.object_name),

@@ -39,7 +39,9 @@ class BrokerTopology(pulumi.ComponentResource):
         # The operator would retry with a growing delay whatever stands in a vhost that is not there yet.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[vhost])
         self._add_users(name, args, inside)
-        exchange = KubernetesObject(f"{name}-unrouted-exchange", manifests.unrouted_exchange(fleet, topology), opts=inside)
+        exchange = KubernetesObject(
+            f"{name}-unrouted-exchange", manifests.unrouted_exchange(fleet, topology), opts=inside
+        )
         queue = KubernetesObject(
             f"{name}-unrouted-queue", manifests.unrouted_queue(fleet, topology, args.deletion), opts=inside
         )

@@ -50,9 +50,7 @@ class Web(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        KubernetesObject(
-            f"{name}-autoscaler", web_autoscaler(fleet, replicas_min=args.replicas_min), opts=after
-        )
+        KubernetesObject(f"{name}-autoscaler", web_autoscaler(fleet, replicas_min=args.replicas_min), opts=after)
         service = KubernetesObject(f"{name}-service", web_service(fleet), opts=after)
         self.service_name = service.object_name
         self.register_outputs({"service_name": self.service_name})

@@ -105,7 +105,7 @@ def build_stack(loaded: Loaded) -> None:
         ),
         opts=after(delayed, results),
     )
-    if loaded.inspection.has_schedule():
+    if loaded.scheduled:
         Beat(
             "beat",
             BeatArgs(document=producer_document(plan), image=images.worker, results_secret=results.secret_name),

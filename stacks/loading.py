@@ -34,8 +34,8 @@ class Loaded:
     settings: Settings
     plan: Plan
     cluster: ClusterFacts
-    inspection: Inspection
-    """Still running: its answer is needed last."""
+    scheduled: bool
+    """Whether the application has periodic tasks."""
     password: str = field(repr=False)
     root: str
 
@@ -55,14 +55,14 @@ def load(
         facts = asked.read_cluster(access, needed_groups(settings.platform))
         if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{stack}.yaml"):
             raise CatalogueError(findings)
-    except BaseException:
+        scheduled = inspection.has_schedule()
+    finally:
         inspection.cancel()
-        raise
     return Loaded(
         settings=settings,
         plan=plan,
         cluster=facts,
-        inspection=inspection,
+        scheduled=scheduled,
         password=results_password(settings.spec, variables) or "",
         root=root,
     )

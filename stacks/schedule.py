@@ -1,7 +1,7 @@
 """Whether the user's Celery application has periodic tasks: asked of the application itself, in a process of its own.
 
-Invariant: the program imports nothing of the application; what it learns is JSON on standard output. The process starts early and is
-waited for late, because importing an application takes most of a second.
+Invariant: the program imports nothing of the application; what it learns is JSON on standard output. The process is started
+before the cluster is asked and waited for after it, because importing an application takes most of a second.
 """
 
 import json
@@ -37,14 +37,16 @@ class Inspection:
         return bool(json.loads(output)["schedule"])
 
     def cancel(self) -> None:
-        """Ends the process when its answer is not needed."""
+        """Ends the process if it still runs, when its answer is not needed any more."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+            self.process.communicate()
 
     def _failed(self, problem: str) -> FleetError:
         return FleetError(
-            f"application {self.application}", problem, f"Try it: python -m app.inspect --application {self.application}"
+            f"application {self.application}",
+            problem,
+            f"Try it: python -m app.inspect --application {self.application}",
         )
 
 

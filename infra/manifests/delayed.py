@@ -21,16 +21,16 @@ DEADLINE_SECONDS = 900
 RESOURCES: Manifest = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}}
 
 
-def job_name(document: str) -> str:
-    """Name of the Job for one document."""
-    return f"{JOB_PREFIX}-{hashlib.sha256(document.encode()).hexdigest()[:HASH_LENGTH]}"
+def document_hash(document: str) -> str:
+    """What tells one document from another in a name."""
+    return hashlib.sha256(document.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def delayed_delivery_job(
     fleet: str, document: str, *, image: pulumi.Input[str], config_map_name: pulumi.Input[str]
 ) -> Manifest:
     """The Job for `document`, which stands in the ConfigMap `config_map_name`."""
-    name = job_name(document)
+    name = f"{JOB_PREFIX}-{document_hash(document)}"
     pod = ApplicationPod(
         fleet=fleet,
         name=JOB_PREFIX,

@@ -74,9 +74,7 @@ def toleration(item: Tolerating) -> Manifest:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def scheduling(
-    extras: PodExtras, *, node_selector: dict[str, str], tolerations: tuple[Manifest, ...]
-) -> Manifest:
+def scheduling(extras: PodExtras, *, node_selector: dict[str, str], tolerations: tuple[Manifest, ...]) -> Manifest:
     """Which nodes the pod may run on; the queue's own word counts where the environment says otherwise."""
     found: Manifest = {}
     if chosen := {**node_selector, **extras.node_selector}:

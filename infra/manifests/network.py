@@ -48,11 +48,7 @@ RULES = (
 
 def _peers(rule: Rule, fleet: str) -> list[Manifest]:
     peers: list[Manifest] = [
-        {
-            "podSelector": {
-                "matchLabels": {"app.kubernetes.io/part-of": fleet, COMPONENT_LABEL: component}
-            }
-        }
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": fleet, COMPONENT_LABEL: component}}}
         for component in rule.components
     ]
     peers += [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}} for name in rule.namespaces]
@@ -81,7 +77,5 @@ def network_policies(fleet: str) -> dict[str, Manifest]:
     found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
     for target in dict.fromkeys(rule.target for rule in RULES):
         rules = [_ingress(rule, fleet) for rule in RULES if rule.target == target]
-        found[target] = _policy(
-            fleet, target, {"podSelector": {"matchLabels": selector(target)}, "ingress": rules}
-        )
+        found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": selector(target)}, "ingress": rules})
     return found

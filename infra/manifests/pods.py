@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pulumi
 
 from fleet.plan import PodExtras
-from infra.manifests.metadata import Component, Manifest, labels, selector
 from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
+from infra.manifests.metadata import Component, Manifest, labels, selector
 
 APPLICATION_UID = 10001
 """User and group of the application's image (`app/Dockerfile`)."""

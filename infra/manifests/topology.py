@@ -55,9 +55,7 @@ USERS = (
     ),
     UserSpec(name="autoscaler", configure="^$", write="^$", read=".*", tags=("monitoring",)),
     # Declares the delayed-delivery tree and binds the queues to it; a binding needs write on its destination and read on its source.
-    UserSpec(
-        name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"
-    ),
+    UserSpec(name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"),
 )
 
 
@@ -101,9 +99,7 @@ def _exchange(
     return _object(fleet, "Exchange", name, spec, queue=queue)
 
 
-def _queue(
-    fleet: str, vhost_name: str, name: str, deletion: DeletionPolicy, *, queue: str | None = None
-) -> Manifest:
+def _queue(fleet: str, vhost_name: str, name: str, deletion: DeletionPolicy, *, queue: str | None = None) -> Manifest:
     spec: Manifest = {
         "name": name,
         "vhost": vhost_name,
@@ -142,9 +138,7 @@ def _policy(fleet: str, spec: Manifest, *, queue: str | None = None) -> Manifest
 
 def task_exchange(fleet: str, topology: FleetTopology) -> Manifest:
     """Where every task is published; RabbitMQ confirms what it cannot route, so what matches no queue goes to one that people watch."""
-    return _exchange(
-        fleet, topology.vhost, topology.exchange, "topic", {"alternate-exchange": topology.unrouted}
-    )
+    return _exchange(fleet, topology.vhost, topology.exchange, "topic", {"alternate-exchange": topology.unrouted})
 
 
 def unrouted_exchange(fleet: str, topology: FleetTopology) -> Manifest:
@@ -175,9 +169,7 @@ def dead_letter_policy(fleet: str, topology: FleetTopology) -> Manifest:
     return _policy(fleet, spec)
 
 
-def task_queues(
-    fleet: str, topology: FleetTopology, queue: QueuePlan, deletion: DeletionPolicy
-) -> dict[str, Manifest]:
+def task_queues(fleet: str, topology: FleetTopology, queue: QueuePlan, deletion: DeletionPolicy) -> dict[str, Manifest]:
     """Broker queue -> its manifest: the queue or its shards, and its dead-letter queue."""
     names = (*queue.topology.shards, queue.topology.dead_letter_queue)
     return {name: _queue(fleet, topology.vhost, name, deletion, queue=queue.name) for name in names}
@@ -186,9 +178,7 @@ def task_queues(
 def shard_exchange(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Manifest:
     """Spreads a sharded queue's messages by task id, which Celery sends as correlation id."""
     arguments = {"hash-property": "correlation_id"}
-    return _exchange(
-        fleet, topology.vhost, queue.name, "x-consistent-hash", arguments, queue=queue.name
-    )
+    return _exchange(fleet, topology.vhost, queue.name, "x-consistent-hash", arguments, queue=queue.name)
 
 
 def task_bindings(fleet: str, topology: FleetTopology, queue: QueuePlan) -> dict[str, Manifest]:

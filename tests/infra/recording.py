@@ -5,11 +5,13 @@ when nothing is registering any more. Source: Pulumi SDK 3.272, `pulumi/runtime/
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulumi.runtime import mocks, settings, stack
+from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import resource_pb2
 
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
@@ -101,6 +103,15 @@ def _secret_paths(value: Any, path: str = "") -> set[str]:
     return set()
 
 
+def _plain(value: Any) -> Any:
+    """The value without the wrapping that marks secrets."""
+    if isinstance(value, dict):
+        if SPECIAL_KEY in value:
+            return _plain(value["value"])
+        return {key: _plain(child) for key, child in value.items()}
+    return [_plain(child) for child in value] if isinstance(value, list) else value
+
+
 class _Answers(mocks.Mocks):
     """An engine that creates whatever it is asked for, with the names that Kubernetes or a registry would choose."""
 
@@ -124,15 +135,15 @@ class _RecordingMonitor(mocks.MockMonitor):
         self.recorded = recorded
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK leaves it without types
         if request.type != "pulumi:pulumi:Stack":
             self.recorded.resources.append(_registration(request, answer))
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
-        said = mocks.rpc.deserialize_properties(request.outputs)
+        said = rpc.deserialize_properties(request.outputs)
         self.recorded.outputs.setdefault(request.urn, []).append(said)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # the SDK leaves it without types
 
 
 def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) -> Registration:
@@ -141,7 +152,7 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
         urn=answer.urn,
         typ=request.type,
         name=request.name,
-        inputs=mocks.rpc.deserialize_properties(request.object),
+        inputs=_plain(rpc.deserialize_properties(request.object)),
         parent=request.parent,
         depends_on=frozenset({*request.dependencies, *implied}),
         protect=request.protect,
@@ -157,6 +168,12 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
     )
 
 
+def _close_thread_loop() -> None:
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_event_loop().close()
+    asyncio.set_event_loop(None)
+
+
 def record(program: Callable[[], None], *, stack_name: str = "local", preview: bool = False) -> Recorded:
     """Runs the program to its end in an event loop of its own.
 
@@ -165,12 +182,16 @@ def record(program: Callable[[], None], *, stack_name: str = "local", preview: b
     recorded = Recorded()
 
     async def run() -> None:
+        # One thread answers every request, so the order is the program's and the loop that the SDK makes in it can be closed.
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
         monitor = _RecordingMonitor(recorded)
         mocks.set_mocks(monitor.mocks, project="celery-fleet", stack=stack_name, preview=preview, monitor=monitor)
         try:
             await stack.run_pulumi_func(program)
         finally:
             settings.reset_options()
+            await loop.run_in_executor(None, _close_thread_loop)
 
     asyncio.run(run())
     return recorded

@@ -1,0 +1,91 @@
+"""Plans and components to test with: the repository's own catalogue, and one of every component.
+
+Invariant: `COMPONENTS` holds every component of `infra`; a test compares it with what the package defines.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+
+from fleet.deriving import load_plan
+from fleet.documents import delayed_delivery_document, producer_document
+from fleet.environment import default_environment
+from fleet.plan import Plan, QueuePlan
+from infra.beat import Beat, BeatArgs
+from infra.broker import Broker, BrokerArgs
+from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
+from infra.images import Images, ImagesArgs
+from infra.manifests.topology import DeletionPolicy
+from infra.namespace import FleetNamespace, FleetNamespaceArgs
+from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
+from infra.results import Results, ResultsArgs
+from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
+from infra.web import Web, WebArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = f"registry.example/fleet@sha256:{'1' * 64}"
+PASSWORD = "a-password-of-a-test"
+
+
+def sample_plan(environment: str = "local", *, fleet: str = "celery-fleet") -> Plan:
+    """The plan of the repository's catalogue."""
+    return load_plan(ROOT / "queues.yaml", default_environment(environment), fleet=fleet)
+
+
+def queue_of(plan: Plan, name: str) -> QueuePlan:
+    """One queue of a plan."""
+    return next(queue for queue in plan.queues if queue.name == name)
+
+
+Build = Callable[[str, Plan], pulumi.ComponentResource]
+
+
+def _every_part(provision: Provision) -> dict[PlatformPart, Provision]:
+    return dict.fromkeys(PlatformPart, provision)
+
+
+def _queue_topology(name: str, plan: Plan, queue: str) -> QueueTopology:
+    return QueueTopology(
+        name,
+        QueueTopologyArgs(
+            fleet=plan.fleet, topology=plan.topology, queue=queue_of(plan, queue), deletion=DeletionPolicy.RETAIN
+        ),
+    )
+
+
+def _workers(name: str, plan: Plan, queue: str) -> QueueWorkers:
+    return QueueWorkers(
+        name, QueueWorkersArgs(plan=plan, queue=queue_of(plan, queue), image=IMAGE, results_secret="results-1")
+    )
+
+
+COMPONENTS: dict[str, Build] = {
+    "Beat": lambda name, plan: Beat(
+        name, BeatArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1")
+    ),
+    "Broker": lambda name, plan: Broker(name, BrokerArgs(fleet=plan.fleet, plan=plan.broker)),
+    "BrokerTopology": lambda name, plan: BrokerTopology(
+        name, BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN)
+    ),
+    "DelayedDelivery": lambda name, plan: DelayedDelivery(
+        name, DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=IMAGE)
+    ),
+    "FleetNamespace": lambda name, plan: FleetNamespace(name, FleetNamespaceArgs(fleet=plan.fleet)),
+    "Images": lambda name, plan: Images(
+        name,
+        ImagesArgs(
+            fleet=plan.fleet, environment="local", root=str(ROOT), base_image="python:3.13", registry="registry.example"
+        ),
+    ),
+    "Platform": lambda name, _: Platform(name, PlatformArgs(parts=_every_part(Provision.INSTALL))),
+    "QueueTopology": lambda name, plan: _queue_topology(name, plan, "default"),
+    "QueueWorkers": lambda name, plan: _workers(name, plan, "default"),
+    "Results": lambda name, plan: Results(name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))),
+    "Web": lambda name, plan: Web(
+        name,
+        WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", replicas_min=2),
+    ),
+}
+"""Class name -> how one is made; sharded queues, because they make the most resources."""
