@@ -25,8 +25,8 @@ import yaml
 
 from sandbox.standins.api_server import ApiError, ApiServer, Key, Object
 from sandbox.standins.operator_process import NoKubeconfigError, OperatorProcess, log_to_stderr
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
-from sandbox.standins.rabbitmq_operators.work_queue import RetryLaterError, WorkQueue
+from sandbox.standins.quantities import parse_quantity
+from sandbox.standins.work_queue import RetryLaterError, WorkQueue
 
 STORAGE_CLASS: Final = "local"
 PROVISIONER: Final = "celery-fleet/local"

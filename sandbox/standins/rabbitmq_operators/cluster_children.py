@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sandbox.standins.api_server import ApiServer, Key, Object
+from sandbox.standins.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.cluster_spec import (
     REPLICAS_BEFORE_ZERO_ANNOTATION,
     Manifest,
@@ -24,7 +25,6 @@ from sandbox.standins.rabbitmq_operators.credentials import (
     erlang_cookie_secret,
     random_text,
 )
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.services import (
     client_service,
     nodes_service,

@@ -32,7 +32,7 @@ from sandbox.standins.rabbitmq_operators.conditions import (
 from sandbox.standins.rabbitmq_operators.configuration import ConfigurationError
 from sandbox.standins.rabbitmq_operators.pod import DELETION_MARKER
 from sandbox.standins.rabbitmq_operators.post_deploy import REBALANCE_ANNOTATION, PostDeploy, being_updated, settled
-from sandbox.standins.rabbitmq_operators.work_queue import RetryLaterError
+from sandbox.standins.work_queue import RetryLaterError
 
 FINALIZER: Final = "deletion.finalizers.rabbitmqclusters.rabbitmq.com"
 PAUSE_LABEL: Final = "rabbitmq.com/pauseReconciliation"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from sandbox.standins.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.crd_schema import API_VERSION
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
 
 Manifest: TypeAlias = dict[str, Any]
 

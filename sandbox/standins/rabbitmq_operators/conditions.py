@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
+from sandbox.standins.quantities import parse_quantity
 
 Condition: TypeAlias = dict[str, str]
 

@@ -19,7 +19,7 @@ from sandbox.standins.api_server import ApiServer, Key, Object, kind_address
 from sandbox.standins.rabbitmq_operators.cluster_reconciler import ClusterReconciler
 from sandbox.standins.rabbitmq_operators.topology_reconciler import TOPOLOGY_KINDS, TopologyReconciler
 from sandbox.standins.rabbitmq_operators.users import LABEL
-from sandbox.standins.rabbitmq_operators.work_queue import WorkQueue
+from sandbox.standins.work_queue import WorkQueue
 
 OWNED_KINDS: Final = (
     "StatefulSet",

@@ -9,9 +9,9 @@ Facts from: cluster-operator v2.21.1 `internal/resource/statefulset.go` (`Build`
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sandbox.standins.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.cluster_spec import Manifest, RabbitmqCluster
 from sandbox.standins.rabbitmq_operators.pod import pod_template
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.strategic_merge import POD_LIST_KEYS, merge_strategically
 
 CLAIM_NAME: Final = "persistence"

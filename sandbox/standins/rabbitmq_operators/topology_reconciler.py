@@ -48,7 +48,7 @@ from sandbox.standins.rabbitmq_operators.users import (
     user_credentials,
     user_owner_reference,
 )
-from sandbox.standins.rabbitmq_operators.work_queue import RetryLaterError
+from sandbox.standins.work_queue import RetryLaterError
 
 TOPOLOGY_KINDS: Final = (
     "Vhost",

@@ -15,7 +15,7 @@ import pytest
 from sandbox.standins.api_server import Key, Object
 from sandbox.standins.rabbitmq_operators.cluster_reconciler import FINALIZER, ClusterReconciler
 from sandbox.standins.rabbitmq_operators.credentials import decode_data
-from sandbox.standins.rabbitmq_operators.work_queue import RetryLaterError
+from sandbox.standins.work_queue import RetryLaterError
 from tests.sandbox.standins.rabbitmq_fakes import InMemoryApiServer
 
 BROKER = Key("RabbitmqCluster", "fleet", "broker")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.standins.quantities import parse_quantity
 from sandbox.standins.rabbitmq_operators.cluster_spec import RabbitmqCluster
 from sandbox.standins.rabbitmq_operators.configuration import (
     ConfigurationError,
@@ -19,7 +20,6 @@ from sandbox.standins.rabbitmq_operators.configuration import (
     without_headroom,
 )
 from sandbox.standins.rabbitmq_operators.credentials import decode_data, default_user_secret, draw_default_user
-from sandbox.standins.rabbitmq_operators.quantities import parse_quantity
 
 GIB = 2**30
 

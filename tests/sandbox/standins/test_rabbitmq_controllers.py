@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.standins.api_server import Key, Object
 from sandbox.standins.rabbitmq_operators.controllers import Controllers
-from sandbox.standins.rabbitmq_operators.work_queue import RetryLaterError, WorkQueue
+from sandbox.standins.work_queue import RetryLaterError, WorkQueue
 from tests.sandbox.standins.rabbitmq_fakes import InMemoryApiServer
 
 BROKER = Key("RabbitmqCluster", "fleet", "broker")
