@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ class PortForward:
         ]
         self._environment = environment
         self._process: subprocess.Popen[str] | None = None
+        self._drain: threading.Thread | None = None
         self._address = ""
 
     def address(self) -> str:
@@ -86,6 +88,9 @@ class PortForward:
             found = re.search(r"127\.0\.0\.1:(\d+)", line)
             assert found, f"{shlex.join(self._command)} said: {line}"
             self._address = f"http://127.0.0.1:{found[1]}"
+            # It writes a line for each connection; a full pipe would stop it.
+            self._drain = threading.Thread(target=self._process.stdout.read, daemon=True)
+            self._drain.start()
         return self._address
 
     def close(self) -> None:
@@ -93,8 +98,10 @@ class PortForward:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            if self._drain is not None:
+                self._drain.join()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None
 
 

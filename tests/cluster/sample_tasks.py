@@ -1,6 +1,7 @@
 """One task of the sample application for each queue of the sample catalogue, as a client would send it."""
 
 import base64
+import functools
 import io
 from typing import Any
 
@@ -15,19 +16,26 @@ TASK_OF_QUEUE = {
 THUMBNAIL_PIXELS = 64
 
 
-def picture(width: int = 640, height: int = 480) -> str:
-    """A JPEG in base64, with enough in it to be worth a thumbnail."""
+@functools.cache
+def picture(width: int, height: int) -> str:
+    """A JPEG in base64; twenty million pixels keep one worker busy for a good part of a second."""
     buffer = io.BytesIO()
-    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(buffer, format="JPEG")
+    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(buffer, format="JPEG", quality=60)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def arguments(queue: str, mark: str, *, seconds: float = 1.0) -> dict[str, Any]:
-    """Keyword arguments of the queue's task; `mark` tells the call apart, `seconds` is how long a report takes."""
-    calls: dict[str, dict[str, Any]] = {
-        "high": {"order_id": mark, "total_cents": 1999},
-        "default": {"template": "order", "values": {"name": "Ada", "order_id": mark}},
-        "thumbnails": {"image": picture(), "size": THUMBNAIL_PIXELS},
-        "reports": {"report_id": mark, "seconds": seconds},
-    }
-    return calls[queue]
+def arguments(queue: str, mark: str, *, seconds: float = 1.0, large: bool = False) -> dict[str, Any]:
+    """Keyword arguments of the queue's task.
+
+    `mark` tells the call apart, `seconds` is how long a report takes, `large` asks for a thumbnail of a large picture.
+    """
+    match queue:
+        case "high":
+            return {"order": mark, "items": [{"quantity": 2, "cents": 999}]}
+        case "default":
+            return {"template": "Hello {{ name }}, this is {{ mark }}.", "values": {"name": "Ada", "mark": mark}}
+        case "thumbnails":
+            return {"image": picture(5120, 4096) if large else picture(640, 480), "size": THUMBNAIL_PIXELS}
+        case "reports":
+            return {"report": mark, "seconds": seconds}
+    raise KeyError(queue)

@@ -69,9 +69,14 @@ def test_the_catalogue_as_it_stands_read_from_elsewhere_changes_nothing(fleet: R
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def _as_deployed(fleet: RunningFleet) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The resources in Pulumi's state, and each object's generation: it moves with every change of a specification."""
+def _as_deployed(fleet: RunningFleet) -> tuple[dict[str, Any], dict[str, int]]:
+    """What Pulumi's state says of every object, and each object's generation: it moves with every change of a specification."""
     state = json.loads(fleet.pulumi("stack", "export").stdout)
+    resources = {
+        resource["urn"]: (resource.get("id"), resource.get("inputs"), resource.get("outputs"))
+        for resource in state["deployment"].get("resources", [])
+        if resource["custom"]
+    }
     objects = fleet.objects("deployments.apps,statefulsets.apps,services,networkpolicies.networking.k8s.io")
     generations = {
         f"{item['kind']}/{item['metadata']['name']}": item["metadata"].get("generation", 0)
@@ -79,7 +84,7 @@ def _as_deployed(fleet: RunningFleet) -> tuple[list[dict[str, Any]], dict[str, i
         # The autoscaler moves the generation of these by the replicas that it owns.
         if item["metadata"].get("labels", {}).get("app.kubernetes.io/component") not in {"worker", "web"}
     }
-    return state["deployment"].get("resources", []), generations
+    return resources, generations
 
 
 def test_a_broken_catalogue_changes_nothing_and_names_the_line(fleet: RunningFleet, tmp_path: Path) -> None:

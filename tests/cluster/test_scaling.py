@@ -1,0 +1,141 @@
+"""Each queue's pods follow its tasks: up from the minimum when they come, back when they are done."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.running_fleet import RunningFleet, enqueue, eventually
+from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
+
+pytestmark = pytest.mark.cluster
+
+BURST = {"high": 2500, "default": 800, "thumbnails": 40, "reports": 8}
+"""Tasks that are more than the minimum's pods have done before the autoscaler looks again (15 s)."""
+
+HIGH_DUE_SECONDS = 60
+"""Orders are done faster than a client on the same two cores can send them, so they all fall due at once."""
+
+REPORT_SECONDS = 8.0
+SENDERS = 8
+SAMPLE_SECONDS = 2.0
+DONE_SECONDS = 240.0
+BACK_SECONDS = 300.0
+DEPLOYMENTS = ("worker-high", "worker-default-0", "worker-default-1", "worker-thumbnails", "worker-reports")
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What happened from before a burst until every queue was back at its minimum."""
+
+    minimums: Mapping[str, int]
+    replicas: Mapping[str, list[int]]
+    """Deployment -> its wanted replicas, every two seconds."""
+    done: Mapping[str, int]
+    """Queue -> tasks done since before the burst."""
+
+
+@contextmanager
+def _sampled(fleet: RunningFleet) -> Iterator[dict[str, list[int]]]:
+    """Deployment -> its replicas, one number every two seconds while the block runs."""
+    seen: dict[str, list[int]] = defaultdict(list)
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            for name, replicas in fleet.replicas().items():
+                seen[name].append(replicas)
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _bodies() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Task and body of every request, the delayed ones first."""
+    for queue, count in BURST.items():
+        for number in range(count):
+            body: dict[str, Any] = {"kwargs": arguments(queue, f"burst-{number}", seconds=REPORT_SECONDS, large=True)}
+            if queue == "high":
+                body["countdown"] = HIGH_DUE_SECONDS
+            yield TASK_OF_QUEUE[queue], body
+
+
+def _send(fleet: RunningFleet) -> None:
+    """Sends the burst over a few connections."""
+    bodies = list(_bodies())
+
+    def some(part: int) -> None:
+        with fleet.http() as client:
+            for task, body in bodies[part::SENDERS]:
+                enqueue(client, task, **body)
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        for sent in [pool.submit(some, part) for part in range(SENDERS)]:
+            sent.result()
+
+
+def _done(fleet: RunningFleet) -> dict[str, int]:
+    with fleet.http() as client:
+        return {queue: counts["done"] for queue, counts in client.get("/queues").json()["queues"].items()}
+
+
+@pytest.fixture(scope="module")
+def burst(fleet: RunningFleet) -> Burst:
+    """A burst to every queue, watched from minimum to minimum."""
+    fleet.wait_until_at_minimum()
+    before = _done(fleet)
+    difference: dict[str, int] = {}
+
+    def all_done() -> bool | None:
+        difference.update({queue: count - before.get(queue, 0) for queue, count in _done(fleet).items()})
+        return True if all(difference.get(queue, 0) >= sent for queue, sent in BURST.items()) else None
+
+    with _sampled(fleet) as replicas:
+        _send(fleet)
+        try:
+            eventually(all_done, within_seconds=DONE_SECONDS, waiting_for="the whole burst to be done", every_seconds=2)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; sent {BURST}, done {difference}") from None
+        fleet.wait_until_at_minimum(within_seconds=BACK_SECONDS)
+    return Burst(fleet.minimums(), dict(replicas), difference)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_pods_follow_the_tasks_of_their_queue_and_leave_after_them(burst: Burst, deployment: str) -> None:
+    """From the minimum up while tasks wait, and back to the minimum when none is left."""
+    replicas, minimum = burst.replicas[deployment], burst.minimums[deployment]
+    assert replicas[0] == minimum
+    assert max(replicas) > minimum, replicas
+    assert replicas[-1] == minimum
+
+
+def test_a_queue_that_may_rest_has_no_pod_before_and_after(burst: Burst) -> None:
+    """`reports` declares a minimum of zero: it comes from nothing and goes back to it."""
+    assert burst.minimums["worker-reports"] == 0
+    assert burst.replicas["worker-reports"][0] == 0
+    assert burst.replicas["worker-reports"][-1] == 0
+
+
+def test_every_task_of_the_burst_was_done_once(burst: Burst) -> None:
+    """No pod that came or went took a task with it, and none was done twice."""
+    assert {queue: burst.done[queue] for queue in BURST} == BURST
+
+
+def test_the_autoscaler_of_every_worker_is_kedas(fleet: RunningFleet) -> None:
+    """The HorizontalPodAutoscaler of each Deployment belongs to its ScaledObject, and to nobody else."""
+    owners = {
+        item["spec"]["scaleTargetRef"]["name"]: [owner["kind"] for owner in item["metadata"].get("ownerReferences", [])]
+        for item in fleet.objects("horizontalpodautoscalers.autoscaling")
+        if item["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
+    }
+    assert owners == {name: ["ScaledObject"] for name in DEPLOYMENTS}
