@@ -63,9 +63,13 @@ class Sending:
             return sum(self.accepted.values()) + len(self.refused) >= self.total
 
 
-def send(client: httpx.Client, call: Call, sending: Sending, ended: threading.Event) -> None:
-    """Send one task; a web layer that says 503 is asked again after the time it names."""
+def send(
+    client: httpx.Client, call: Call, sending: Sending, ended: threading.Event, started: float | None = None
+) -> None:
+    """Send one task when it is due; a web layer that says 503 is asked again after the time it names."""
     reason = ""
+    if started is not None:
+        ended.wait(max(0.0, started + call.due_seconds - time.monotonic()))
     for _ in range(ATTEMPTS):
         if ended.is_set():
             return
@@ -110,7 +114,7 @@ def run_demo(
             f"the demo sends the sample application's tasks, and this fleet runs {target.plan.application}",
             "Send your own: POST /tasks/<name> on the address that `make status` prints.",
         )
-    calls = mixed_calls(scale)
+    calls = mixed_calls(scale, orders_per_second=_orders_peak(target))
     sending, ended = Sending(total=len(calls)), threading.Event()
     started = time.monotonic()
     with observing(target) as observer:
@@ -124,7 +128,7 @@ def run_demo(
             ThreadPoolExecutor(SENDERS) as senders,
         ):
             for call in calls:
-                senders.submit(send, client, call, sending, ended)
+                senders.submit(send, client, call, sending, ended, started)
             try:
                 views, peaks = watch(observer, sending, start, quiet=as_json, timeout_seconds=timeout_seconds)
             finally:
@@ -142,6 +146,13 @@ def run_demo(
             f"{len(sending.refused)} of {sending.total} tasks were not accepted",
             f"The first: {sending.refused[0]}",
         )
+
+
+def _orders_peak(target: Target) -> float:
+    """The peak that the queue of the orders was planned for: above it no promise was made."""
+    return next(
+        (queue.promise.peak_per_second for queue in target.plan.queues if "app.tasks.orders.*" in queue.tasks), 30.0
+    )
 
 
 def watch(

@@ -7,7 +7,7 @@ import base64
 import io
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
@@ -15,7 +15,7 @@ from PIL import Image
 ORDERS = 300
 MAILS = 120
 THUMBNAILS = 40
-REPORTS = 6
+REPORTS = 12
 """Tasks at scale 1: a burst that takes the local fleet well above its minimum, and is over in a few minutes."""
 
 DELAYED_MAIL_SHARE = 0.25
@@ -23,8 +23,11 @@ DELAY_SECONDS = (5, 20)
 """A quarter of the mails is sent with a countdown, so that delayed delivery is seen at work."""
 
 REPORT_SECONDS = (20.0, 30.0)
-PICTURE_SIZE = (1280, 960)
+PICTURE_SIZE = (5120, 4096)
 THUMBNAIL_SIZE = 160
+BURST_SECONDS = 2.0
+"""Everything but the orders arrives within this; the orders arrive at the peak that their queue was planned for."""
+MAIL_TEMPLATE = "Dear {{ name }}, your order {{ order }} is on its way."
 SEED = 20_241
 
 
@@ -35,6 +38,8 @@ class Call:
     task: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     countdown: float | None = None
+    due_seconds: float = 0.0
+    """When it is sent, from the start of the demo."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -48,25 +53,31 @@ def scaled(count: int, scale: float) -> int:
     return max(1, round(count * scale))
 
 
-def mixed_calls(scale: float = 1.0, seed: int = SEED) -> list[Call]:
-    """The tasks of one demo, in the order of sending: kinds interleaved, so that every queue's burst begins at once."""
+def mixed_calls(scale: float = 1.0, *, orders_per_second: float = 30.0, seed: int = SEED) -> list[Call]:
+    """The tasks of one demo in the order of sending: the orders at a steady rate, every other queue's burst at once."""
     # Repeatable on purpose: the same scale sends the same work.
     dice = random.Random(seed)  # noqa: S311 - no secret is drawn
-    calls = [
-        *_orders(scaled(ORDERS, scale), dice),
+    orders = _orders(scaled(ORDERS, scale), dice)
+    bursts = [
         *_mails(scaled(MAILS, scale), dice),
         *_thumbnails(scaled(THUMBNAILS, scale)),
         *_reports(scaled(REPORTS, scale), dice),
     ]
-    dice.shuffle(calls)
-    return calls
+    calls = [
+        *(replace(call, due_seconds=number / orders_per_second) for number, call in enumerate(orders)),
+        *(replace(call, due_seconds=dice.uniform(0, BURST_SECONDS)) for call in bursts),
+    ]
+    return sorted(calls, key=lambda call: call.due_seconds)
 
 
 def _orders(count: int, dice: random.Random) -> Iterator[Call]:
     for number in range(count):
         yield Call(
             task="app.tasks.orders.confirm",
-            kwargs={"order_id": f"demo-{number}", "total_cents": dice.randrange(500, 20_000)},
+            kwargs={
+                "order": f"demo-{number}",
+                "items": [{"quantity": dice.randint(1, 4), "cents": dice.randrange(500, 5_000)}],
+            },
         )
 
 
@@ -75,7 +86,7 @@ def _mails(count: int, dice: random.Random) -> Iterator[Call]:
         delayed = number < count * DELAYED_MAIL_SHARE
         yield Call(
             task="app.tasks.mail.render",
-            kwargs={"template": "order", "values": {"name": f"customer {number}", "order_id": f"demo-{number}"}},
+            kwargs={"template": MAIL_TEMPLATE, "values": {"name": f"customer {number}", "order": f"demo-{number}"}},
             countdown=dice.randint(*DELAY_SECONDS) if delayed else None,
         )
 
@@ -90,7 +101,7 @@ def _reports(count: int, dice: random.Random) -> Iterator[Call]:
     for number in range(count):
         yield Call(
             task="app.tasks.reports.build",
-            kwargs={"report_id": f"demo-{number}", "seconds": round(dice.uniform(*REPORT_SECONDS), 1)},
+            kwargs={"report": f"demo-{number}", "seconds": round(dice.uniform(*REPORT_SECONDS), 1)},
         )
 
 
