@@ -74,9 +74,7 @@ class WaitCounter:
     def _ended(self, state: str | None = None, **_: Any) -> None:
         if state in ("RETRY", None):
             return
-        self._add("done")
-        if state == "FAILURE":
-            self._add("failed")
+        self._add("failed" if state == "FAILURE" else "done")
 
     def _add(self, field: str) -> None:
         with self._lock:
