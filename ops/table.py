@@ -9,7 +9,12 @@ from fleet.plan import Plan, QueuePlan
 from ops.observing import QueueView
 from ops.waits import percentile, share_within
 
-COLUMNS = ("queue", "ready", "unacked", "replicas", "desired", "done", "wait p50", "wait p95", "promise", "kept")
+FAILED = "failed"
+"""Shown only when a task has: the others then fit a terminal of 80 columns."""
+
+COLUMNS = (
+    "queue", "ready", "unacked", "replicas", "desired", "done", FAILED, "wait\np50", "wait\np95", "promise", "kept",
+)  # fmt: skip
 UNKNOWN = "-"
 MINUTE_SECONDS = 60
 FEW_SECONDS = 10
@@ -22,15 +27,15 @@ def seconds_text(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < FEW_SECONDS:
-        return f"{seconds:.1f} s"
-    if seconds < 10 * MINUTE_SECONDS:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    if seconds < FEW_SECONDS * MINUTE_SECONDS:
         return f"{seconds:.0f} s"
     return f"{seconds / MINUTE_SECONDS:.0f} min"
 
 
 def promise_text(queue: QueuePlan) -> str:
-    """The promise in a few characters: `95% < 30 s`."""
-    return f"{queue.promise.percentile:g}% < {seconds_text(queue.promise.wait_seconds)}"
+    """The promise in a few characters: `95% 30 s`."""
+    return f"{queue.promise.percentile:g}% {seconds_text(queue.promise.wait_seconds)}"
 
 
 def kept_text(queue: QueuePlan, view: QueueView) -> str:
@@ -51,18 +56,20 @@ def queue_table(
     plan: Plan, views: Sequence[QueueView], *, sent: Mapping[str, int] | None = None, title: str | None = None
 ) -> Table:
     """The table; with `sent`, done is shown out of what was sent."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
+    any_failed = any(view.counters.failed for view in views)
     for column in COLUMNS:
+        if column == FAILED and not any_failed:
+            continue
         table.add_column(column, justify="left" if column == "queue" else "right", no_wrap=True)
     queues = {queue.name: queue for queue in plan.queues}
     for view in views:
         queue = queues[view.name]
         table.add_row(
             view.name,
-            *(_count(number) for number in (view.ready, view.unacked)),
-            _replicas(view),
-            _count(view.desired),
+            *(_count(number) for number in (view.ready, view.unacked, view.replicas, view.desired)),
             _done(view, sent),
+            *((_failed(view),) if any_failed else ()),
             seconds_text(percentile(view.counters.waits, 50)),
             seconds_text(percentile(view.counters.waits, 95)),
             promise_text(queue),
@@ -75,20 +82,18 @@ def _count(number: int | None) -> str:
     return UNKNOWN if number is None else str(number)
 
 
-def _replicas(view: QueueView) -> str:
-    bounds = f"[dim]{view.minimum}..{view.maximum}[/]"
-    return f"{_count(view.replicas)} {bounds}"
-
-
 def _done(view: QueueView, sent: Mapping[str, int] | None) -> str:
-    done = str(view.counters.done) if sent is None else f"{view.counters.finished}/{sent.get(view.name, 0)}"
-    return f"{done} [red]({view.counters.failed} failed)[/]" if view.counters.failed else done
+    return str(view.counters.done) if sent is None else f"{view.counters.done}/{sent.get(view.name, 0)}"
+
+
+def _failed(view: QueueView) -> str:
+    return f"[red]{view.counters.failed}[/]" if view.counters.failed else "0"
 
 
 def queue_line(views: Sequence[QueueView], sent: Mapping[str, int]) -> str:
     """The same in one line, for a log: `high 120/300 r2 u8 2/4 pods`."""
     return "; ".join(
-        f"{view.name} {view.counters.finished}/{sent.get(view.name, 0)} done, {_count(view.ready)} ready, "
+        f"{view.name} {view.counters.done}/{sent.get(view.name, 0)} done, {_count(view.ready)} ready, "
         f"{_count(view.replicas)} of {_count(view.desired)} pods"
         for view in views
     )

@@ -1,13 +1,15 @@
 """What the web layer's `GET /queues` says about each queue, and percentiles from its histogram of waits.
 
 The counters are cumulative since the results store started; what happened between two readings is their difference. A percentile from a histogram
-is as exact as its buckets: inside one it is interpolated evenly, and a wait beyond the last bound counts as that bound.
+is as exact as its buckets, which are a quarter wide: inside one it is interpolated evenly. Only buckets that hold something are listed.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+BUCKET_GROWTH = 1.25
+"""A bucket reaches from its upper bound divided by this up to its bound, as the workers count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,7 @@ class Counters:
 
     started: int = 0
     done: int = 0
+    """Tasks that have an outcome, good or bad."""
     failed: int = 0
     waits: Mapping[float, int] = field(default_factory=dict)
     """Upper bound of a bucket in seconds -> tasks whose wait fell into it."""
@@ -23,11 +26,11 @@ class Counters:
     @property
     def finished(self) -> int:
         """Tasks that have an outcome."""
-        return self.done + self.failed
+        return self.done
 
     def since(self, start: "Counters") -> "Counters":
         """What happened after `start`; a store that began anew counts from zero."""
-        if self.started < start.started or self.finished < start.finished:
+        if self.started < start.started or self.done < start.done:
             return self
         return Counters(
             started=self.started - start.started,
@@ -62,15 +65,13 @@ def percentile(waits: Mapping[float, int], percent: float) -> float | None:
     if not total:
         return None
     wanted = total * percent / 100
-    counted, lower = 0.0, 0.0
+    counted, longest = 0, 0.0
     for bound, count in sorted(waits.items()):
         if count and counted + count >= wanted:
-            if math.isinf(bound):
-                return lower
+            lower = bound / BUCKET_GROWTH
             return lower + (bound - lower) * (wanted - counted) / count
-        counted += count
-        lower = lower if math.isinf(bound) else bound
-    return lower
+        counted, longest = counted + count, bound
+    return longest
 
 
 def share_within(waits: Mapping[float, int], seconds: float) -> float | None:
@@ -78,11 +79,8 @@ def share_within(waits: Mapping[float, int], seconds: float) -> float | None:
     total = sum(waits.values())
     if not total:
         return None
-    within, lower = 0.0, 0.0
-    for bound, count in sorted(waits.items()):
-        if bound <= seconds:
-            within += count
-        elif lower < seconds and not math.isinf(bound):
-            within += count * (seconds - lower) / (bound - lower)
-        lower = bound
+    within = 0.0
+    for bound, count in waits.items():
+        lower = bound / BUCKET_GROWTH
+        within += count * min(1.0, max(0.0, (seconds - lower) / (bound - lower)))
     return within / total

@@ -25,35 +25,26 @@ def drawn(target: Target, *views: QueueView, sent: dict[str, int] | None = None)
 
 def test_every_queue_has_a_row_with_its_figures(target: Target) -> None:
     """Everything a person asks about a queue stands in one line."""
-    counters = Counters(started=20, done=19, failed=1, waits={0.5: 19, 2.0: 1})
+    counters = Counters(started=20, done=20, failed=1, waits={0.5: 19, 2.0: 1})
     rows = drawn(target, view("high", ready=3, unacked=8, replicas=2, desired=4, counters=counters), sent={"high": 30})
-    assert rows[1] == [
-        "high",
-        "3",
-        "8",
-        "2",
-        "1..4",
-        "4",
-        "20/30",
-        "(1",
-        "failed)",
-        "263",
-        "ms",
-        "500",
-        "ms",
-        "95%",
-        "<",
-        "1.0",
-        "s",
-        "97%",
-    ]
+    text = " ".join(rows[2])
+    assert text == "high 3 8 2 4 20/30 1 453 ms 500 ms 95% 1 s 95%"
+
+
+def test_the_table_fits_eighty_columns(target: Target) -> None:
+    """The usual terminal shows every figure whole."""
+    counters = Counters(started=300, done=300, waits={0.5: 300})
+    views = [view(queue.name, ready=999, unacked=99, counters=counters) for queue in target.plan.queues]
+    console = Console(file=io.StringIO(), width=80, no_color=True)
+    console.print(queue_table(target.plan, views, sent={queue.name: 300 for queue in target.plan.queues}))
+    assert isinstance(console.file, io.StringIO)
+    assert "…" not in console.file.getvalue()
 
 
 def test_the_unknown_is_a_dash(target: Target) -> None:
     """Nothing is shown as zero that could not be read."""
-    assert drawn(target, view("reports", ready=None, unacked=None, replicas=None, desired=None))[1][:6] == [
-        "reports", "-", "-", "-", "1..4", "-",
-    ]  # fmt: skip
+    row = drawn(target, view("reports", ready=None, unacked=None, replicas=None, desired=None))[2]
+    assert row[:5] == ["reports", "-", "-", "-", "-"]
 
 
 @pytest.mark.parametrize(
@@ -69,5 +60,5 @@ def test_programs_get_the_verdict_too(target: Target) -> None:
     """`--json` says whether the promise was kept, with the share it was judged by."""
     queue = next(queue for queue in target.plan.queues if queue.name == "high")
     document = view_document(queue, view("high", counters=Counters(started=10, done=10, waits={0.5: 9, 5.0: 1})))
-    assert (document["within_promise"], document["kept"]) == (pytest.approx(0.911, abs=0.001), False)
+    assert (document["within_promise"], document["kept"]) == (pytest.approx(0.9), False)
     assert view_document(queue, view("high"))["kept"] is None
