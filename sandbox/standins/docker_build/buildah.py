@@ -125,7 +125,7 @@ class Buildah:
         if dockerfile is None:
             dockerfile = scratch / "Dockerfile"
             dockerfile.write_text(args.inline)
-        options = ["--isolation", "chroot", "--layers", "--format", "oci", "--file", str(dockerfile)]
+        options = ["--isolation", "chroot", "--layers", "--force-rm", "--format", "oci", "--file", str(dockerfile)]
         options += ["--network", "none" if raw.get("network") == "none" else "host"]
         for mount in self._mounts(scratch):
             options += ["--volume", mount]
@@ -166,6 +166,17 @@ class Buildah:
             mounts.append(f"{pip}:/etc/pip.conf:ro")
         return mounts
 
+    def _confined(self) -> list[str]:
+        """How buildah is started: its mounts end with it, and its notes under /var/lib stay in memory.
+
+        containers/storage leaves a bind mount of its folder behind, and containers/image writes a cache of blobs to
+        /var/lib/containers whatever the storage's root is.
+        """
+        start = ["unshare", "--mount", "--propagation", "private"]
+        if self.folder.resolve().is_relative_to("/var/lib"):
+            return start
+        return [*start, "sh", "-c", 'mount -t tmpfs tmpfs /var/lib && exec "$@"', "sh"]
+
     async def _run(self, command: str, *arguments: str, progress: Progress | None = None) -> str:
         policy = self.folder / "policy.json"
         policy.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
@@ -179,6 +190,7 @@ class Buildah:
         ]
         trust = ["--signature-policy", str(policy)] if command in ("bud", "pull", "push") else []
         process = await asyncio.create_subprocess_exec(
+            *self._confined(),
             "buildah",
             *places,
             command,
