@@ -168,13 +168,17 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
     )
 
 
+def _call(program: Callable[[], object]) -> None:
+    program()
+
+
 def _close_thread_loop() -> None:
     with contextlib.suppress(RuntimeError):
         asyncio.get_event_loop().close()
     asyncio.set_event_loop(None)
 
 
-def record(program: Callable[[], None], *, stack_name: str = "local", preview: bool = False) -> Recorded:
+def record(program: Callable[[], object], *, stack_name: str = "local", preview: bool = False) -> Recorded:
     """Runs the program to its end in an event loop of its own.
 
     Raises: whatever the program raised, also inside `apply`, once all that it had begun to register is done.
@@ -188,7 +192,7 @@ def record(program: Callable[[], None], *, stack_name: str = "local", preview: b
         monitor = _RecordingMonitor(recorded)
         mocks.set_mocks(monitor.mocks, project="celery-fleet", stack=stack_name, preview=preview, monitor=monitor)
         try:
-            await stack.run_pulumi_func(program)
+            await stack.run_pulumi_func(lambda: _call(program))
         finally:
             settings.reset_options()
             await loop.run_in_executor(None, _close_thread_loop)

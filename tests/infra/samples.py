@@ -4,6 +4,7 @@ Invariant: `COMPONENTS` holds every component of `infra`; a test compares it wit
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pulumi
@@ -29,6 +30,7 @@ IMAGE = f"registry.example/fleet@sha256:{'1' * 64}"
 PASSWORD = "a-password-of-a-test"
 
 
+@cache
 def sample_plan(environment: str = "local", *, fleet: str = "celery-fleet") -> Plan:
     """The plan of the repository's catalogue."""
     return load_plan(ROOT / "queues.yaml", default_environment(environment), fleet=fleet)

@@ -13,7 +13,7 @@ def broker(environment: str, *, storage_class: str | None = None) -> Recorded:
     """The broker of the sample in one environment."""
     plan = sample_plan(environment)
     args = BrokerArgs(fleet=plan.fleet, plan=plan.broker, storage_class=storage_class)
-    return record(lambda: Broker("broker", args) and None)
+    return record(lambda: Broker("broker", args))
 
 
 def spec_of(recorded: Recorded) -> dict[str, Any]:

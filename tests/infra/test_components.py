@@ -27,7 +27,7 @@ def _defined() -> dict[str, type[pulumi.ComponentResource]]:
 
 def _one(build: Build, name: str = "thing") -> Recorded:
     plan = sample_plan("prod")
-    return record(lambda: build(name, plan) and None)
+    return record(lambda: build(name, plan))
 
 
 def test_every_component_is_held_to_the_contract() -> None:

@@ -8,7 +8,7 @@ from tests.infra.samples import IMAGE, sample_plan
 
 def declared(document: DelayedDeliveryDocument) -> Recorded:
     """The Job for one document."""
-    return record(lambda: DelayedDelivery("delayed", DelayedDeliveryArgs(document=document, image=IMAGE)) and None)
+    return record(lambda: DelayedDelivery("delayed", DelayedDeliveryArgs(document=document, image=IMAGE)))
 
 
 def test_another_list_of_queues_is_another_job() -> None:

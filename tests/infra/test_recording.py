@@ -29,7 +29,7 @@ def test_a_failed_run_leaves_nothing_to_the_next() -> None:
 
     with pytest.raises(RuntimeError):
         record(failing)
-    recorded = record(lambda: KubernetesObject("second", CONFIG_MAP) and None)
+    recorded = record(lambda: KubernetesObject("second", CONFIG_MAP))
     assert [item.name for item in recorded.resources] == ["second"]
 
 

@@ -15,14 +15,14 @@ def queue_topology(name: str, *, deletion: DeletionPolicy = DeletionPolicy.RETAI
     """One queue of the sample in the broker."""
     plan = sample_plan()
     args = QueueTopologyArgs(fleet=plan.fleet, topology=plan.topology, queue=queue_of(plan, name), deletion=deletion)
-    return record(lambda: QueueTopology("queue", args) and None)
+    return record(lambda: QueueTopology("queue", args))
 
 
 def shared_topology(*, deletion: DeletionPolicy = DeletionPolicy.RETAIN) -> Recorded:
     """What the queues share."""
     plan = sample_plan()
     args = BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=deletion)
-    return record(lambda: BrokerTopology("topology", args) and None)
+    return record(lambda: BrokerTopology("topology", args))
 
 
 def bindings(recorded: Recorded) -> set[tuple[str, str, str, str]]:

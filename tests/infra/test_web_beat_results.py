@@ -15,19 +15,19 @@ def web(replicas_min: int = 2) -> Recorded:
     args = WebArgs(
         document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1", replicas_min=replicas_min
     )
-    return record(lambda: Web("web", args) and None)
+    return record(lambda: Web("web", args))
 
 
 def beat() -> Recorded:
     """Beat of the sample."""
     args = BeatArgs(document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1")
-    return record(lambda: Beat("beat", args) and None)
+    return record(lambda: Beat("beat", args))
 
 
 def results() -> Recorded:
     """The results store."""
     return record(
-        lambda: Results("results", ResultsArgs(fleet="celery-fleet", password=pulumi.Output.secret(PASSWORD))) and None
+        lambda: Results("results", ResultsArgs(fleet="celery-fleet", password=pulumi.Output.secret(PASSWORD)))
     )
 
 
