@@ -1,40 +1,40 @@
-"""The Celery application that the catalogue names, whoever wrote it."""
+"""Finds the user's Celery application by its name, `module:attribute`."""
 
 import importlib
-import os
+from typing import Any
 
 from celery import Celery
 
-from app.document import producer_document, worker_document
-from app.settings import configure
-from fleet.documents import ProducerDocument, WorkerDocument
 from fleet.errors import FleetError
 
 
-def load_application(reference: str) -> Celery:
-    """The Celery application that `module:attribute` names.
+def load_application(name: str) -> Any:
+    """The Celery application, with the modules it includes imported and its tasks registered.
 
-    Raises: FleetError when the module or the attribute is not there, or is no Celery application.
+    Raises: FleetError when the module cannot be imported, or the attribute is missing or no Celery application.
     """
-    module_name, _, attribute = reference.partition(":")
+    module_name, separator, attribute = name.partition(":")
+    if not (separator and module_name and attribute):
+        raise FleetError(f"application {name}", "is not of the form module:attribute", "For example shop.celery:app.")
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
         raise FleetError(
-            f"application {reference}", f"cannot be loaded: {error}", "Name module:attribute of the image's code."
+            f"application {name}",
+            f"module {module_name} cannot be imported: {error}",
+            "Its package has to be in the image (and, for `pulumi up`, importable from the project's root).",
         ) from error
-    if not isinstance(found, Celery):
+    app = getattr(module, attribute, None)
+    if not isinstance(app, Celery):
+        found = "nothing" if app is None else f"a {type(app).__name__}"
         raise FleetError(
-            f"application {reference}", f"is a {type(found).__name__}", "It has to be a celery.Celery instance."
+            f"application {name}", f"{attribute} is {found}, no Celery application", "Name the Celery object there."
         )
-    return found
+    return app
 
 
-def configure_from_environment(app: Celery) -> None:
-    """Configures an application by the document that `FLEET_DOCUMENT` names, a worker's or a producer's."""
-    document: ProducerDocument | WorkerDocument
-    try:
-        document = worker_document()
-    except FleetError:
-        document = producer_document()
-    configure(app, document, os.environ)
+def register_tasks(app: Any) -> list[str]:
+    """Import what the application includes and finalize it; the names of its own tasks, sorted."""
+    app.loader.import_default_modules()
+    app.finalize(auto=True)
+    return sorted(name for name in app.tasks if not name.startswith("celery."))

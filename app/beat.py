@@ -1,42 +1,51 @@
-"""`python -m app.beat`: the scheduler, one process a fleet, with a heartbeat file touched by its own tick."""
+"""The scheduler of periodic tasks: `python -m app.beat`.
+
+Invariant: one process, and its heartbeat file is written by the scheduler's own tick, so a scheduler that hangs is noticed. What was sent last is kept
+in /tmp: after a restart entries that are due are sent again at most once, as Celery's own scheduler does it.
+"""
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery.utils.imports import symbol_by_name
 
-from app.application import load_application
-from app.document import producer_document
+from app.application import load_application, register_tasks
 from app.settings import configure
-from app.worker import health
+from app.worker.health import BEAT, HealthFiles, run_folder
+from fleet.documents import ProducerDocument, load_document
 from fleet.errors import FleetError
 
+SCHEDULE_FILE = "/tmp/beat-schedule"  # noqa: S108 -- an emptyDir of the pod's own
+TICK_SECONDS = 30.0
+"""Longest sleep between two ticks, well under the three minutes of the probe."""
 
-class WatchedScheduler(PersistentScheduler):
-    """Celery's scheduler; a tick that does not come back lets the heartbeat grow old."""
 
-    def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Runs what is due and returns the seconds to the next tick, at most a minute."""
-        pause = float(super().tick(*args, **kwargs))
-        health.touch(health.BEAT)
-        health.touch(health.READY)
-        return min(pause, 60.0)
+def with_heartbeat(scheduler: type[Any], health: HealthFiles) -> type[Any]:
+    """The application's scheduler class, which tells the probe of every tick."""
+
+    class HeartbeatScheduler(scheduler):  # type: ignore[valid-type, misc] -- whichever class the application names
+        def tick(self, *args: Any, **kwargs: Any) -> Any:
+            health.turned(BEAT)
+            return super().tick(*args, **kwargs)
+
+    return HeartbeatScheduler
 
 
 def main() -> int:
-    """Runs beat until it is told to stop."""
+    """Run until a signal ends it."""
     try:
-        document = producer_document()
+        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
         app = load_application(document.application)
         configure(app, document, os.environ)
+        register_tasks(app)
     except FleetError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    health.touch(health.BEAT)
-    app.start(
-        ["beat", "--scheduler=app.beat:WatchedScheduler", "--schedule=/tmp/schedule", "--pidfile=", "--loglevel=INFO"]
-    )
+        return 2
+    app.conf.beat_max_loop_interval = min(app.conf.beat_max_loop_interval or TICK_SECONDS, TICK_SECONDS)
+    scheduler = with_heartbeat(symbol_by_name(app.conf.beat_scheduler), HealthFiles(run_folder()))
+    app.Beat(scheduler_cls=scheduler, schedule=SCHEDULE_FILE, loglevel="INFO", quiet=True, no_color=True).run()
     return 0
 
 

@@ -1,62 +1,92 @@
-"""How a pod reaches the broker and the results store: the `FLEET_*` variables, read once.
+"""Where the broker and the results store are, read from the pod's environment.
 
-Invariant: a password is held, never shown; `repr` and every error leave it out.
+Invariant: a password is a `Secret`, which no representation, log line or traceback with locals shows. The variables are the only source of
+connection facts; documents carry none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import quote
+from dataclasses import dataclass
 
 from fleet.errors import FleetError
 
+BROKER_VARIABLES = ("FLEET_BROKER_HOST", "FLEET_BROKER_USERNAME", "FLEET_BROKER_PASSWORD")
+
+
+class Secret(str):
+    """A string that libraries can use and people cannot read."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**'"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """A server and its credentials."""
+class BrokerAddress:
+    """Where RabbitMQ is and who we are there."""
 
     host: str
     port: int
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-    def url(self, scheme: str, path: str) -> str:
-        """The URL with credentials; for libraries only, never for logs."""
-        user = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
-        return f"{scheme}://{user}{self.host}:{self.port}/{quote(path, safe='')}"
+    username: str
+    password: Secret
 
 
-def broker_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """The broker.
+@dataclass(frozen=True, kw_only=True)
+class ResultsAddress:
+    """Where the results store (Valkey or Redis) is."""
 
-    Raises: FleetError naming the variable that is missing or wrong.
+    host: str
+    port: int
+    password: Secret | None
+    """None where the store asks for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """All that a process of a fleet connects to."""
+
+    broker: BrokerAddress
+    results: ResultsAddress | None
+    """None in the Job that declares the delayed-delivery tree: it stores nothing."""
+
+    pod: str
+    """Name of the pod, shown by the broker beside its connections."""
+
+
+def read_connections(environ: Mapping[str, str]) -> Connections:
+    """The connections that the `FLEET_*` variables describe.
+
+    Raises: FleetError with every variable that is missing or is no port.
     """
-    return Endpoint(
-        host=_required(environ, "FLEET_BROKER_HOST"),
-        port=_port(environ, "FLEET_BROKER_PORT", 5672),
-        username=_required(environ, "FLEET_BROKER_USERNAME"),
-        password=_required(environ, "FLEET_BROKER_PASSWORD"),
+    missing = [name for name in BROKER_VARIABLES if not environ.get(name)]
+    if missing:
+        raise FleetError(
+            "environment",
+            f"{', '.join(missing)} not set",
+            "The pod's manifest sets them from the broker user's Secret.",
+        )
+    results = None
+    if environ.get("FLEET_RESULTS_HOST"):
+        password = environ.get("FLEET_RESULTS_PASSWORD")
+        results = ResultsAddress(
+            host=environ["FLEET_RESULTS_HOST"],
+            port=_port(environ, "FLEET_RESULTS_PORT", 6379),
+            password=Secret(password) if password else None,
+        )
+    return Connections(
+        broker=BrokerAddress(
+            host=environ["FLEET_BROKER_HOST"],
+            port=_port(environ, "FLEET_BROKER_PORT", 5672),
+            username=environ["FLEET_BROKER_USERNAME"],
+            password=Secret(environ["FLEET_BROKER_PASSWORD"]),
+        ),
+        results=results,
+        pod=environ.get("FLEET_POD_NAME") or "local",
     )
-
-
-def results_endpoint(environ: Mapping[str, str]) -> Endpoint | None:
-    """The results store; None where the pod has none."""
-    host = environ.get("FLEET_RESULTS_HOST")
-    if not host:
-        return None
-    return Endpoint(
-        host=host, port=_port(environ, "FLEET_RESULTS_PORT", 6379), password=environ.get("FLEET_RESULTS_PASSWORD", "")
-    )
-
-
-def _required(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name, "")
-    if not value:
-        raise FleetError(name, "is not set", "The fleet's Deployments set it; outside a pod use `make shell`.")
-    return value
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name) or str(default)
-    if not text.isdigit():
-        raise FleetError(name, f"is {text!r}, which is no port", f"Write a number such as {default}.")
-    return int(text)
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise FleetError("environment", f"{name} is {text!r}, no port", "Write a number from 1 to 65535.")

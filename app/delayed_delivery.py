@@ -1,64 +1,120 @@
-"""`python -m app.delayed_delivery`: declares Celery's delayed-delivery tree and where each queue's messages leave it.
+"""Declares Celery's delayed-delivery tree and where each queue's delayed messages leave it: `python -m app.delayed_delivery`.
 
-Run once by a Job before any worker, by kombu's own functions, so that a queue at zero accepts countdowns from the first second. Declaring twice
-changes nothing.
+kombu's own functions do it, so it is what Celery publishes to; they are idempotent. Workers do not (their start-up would come too late for a queue at
+zero: delayed messages would wait for minutes in the last level, tried). A broker that is still starting is waited for, within bounds.
 """
 
 import logging
 import os
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-from kombu import Connection, Exchange
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
-from kombu.transport.native_delayed_delivery import declare_native_delayed_delivery_exchanges_and_queues
+from kombu.transport.native_delayed_delivery import (
+    bind_queue_to_native_delayed_delivery_exchange,
+    declare_native_delayed_delivery_exchanges_and_queues,
+)
 
-from app.connections import broker_endpoint
-from app.document import document_path
-from fleet.documents import DelayedDeliveryDocument, load_document
+from app.connections import Connections, read_connections
+from fleet.documents import DelayedBinding, DelayedDeliveryDocument, load_document
 from fleet.errors import FleetError
 
-PATIENCE_SECONDS = 120.0
-PAUSE_SECONDS = 2.0
+WAIT_SECONDS = 120.0
+"""How long the broker may take to answer; Kubernetes starts the Job's pod anew after that."""
 
-logger = logging.getLogger("app.delayed_delivery")
+RETRY_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
 
 
-def declare(connection: Connection, document: DelayedDeliveryDocument) -> None:
-    """The tree, then one binding a queue: to the task exchange, or to the consistent-hash exchange of a sharded queue."""
+def declare_tree(connection: Any, document: DelayedDeliveryDocument) -> None:
+    """Declare all levels and bind every queue; what exists already is left as it is."""
     declare_native_delayed_delivery_exchanges_and_queues(connection, "quorum")
-    channel = connection.channel()
-    for binding in document.bindings:
-        target = Exchange(binding.destination, type="topic", no_declare=True).bind(channel)
-        target.bind_to(document.delayed_exchange, routing_key=f"#.{binding.queue}")
-        if binding.destination == document.exchange:
-            # What arrives still carries the bits of its delay before the queue's name.
-            channel.queue_bind(binding.queue, document.exchange, routing_key=f"#.{binding.queue}")
-    channel.close()
+    with connection.channel() as channel:
+        for bound in document.bindings:
+            bind_queue(connection, channel, document, bound)
+
+
+def bind_queue(connection: Any, channel: Any, document: DelayedDeliveryDocument, bound: DelayedBinding) -> None:
+    """Where one logical queue's delayed messages come out.
+
+    A plain queue is bound as kombu binds it: tree -> task exchange -> queue. A sharded one has no queue of its name; its consistent-hash exchange is
+    bound to the tree directly.
+    """
+    exchange = Exchange(document.exchange, type="topic", no_declare=True)
+    if bound.destination == document.exchange:
+        queue = Queue(bound.queue, exchange, routing_key=bound.queue, no_declare=True)
+        bind_queue_to_native_delayed_delivery_exchange(connection, queue)
+    else:
+        channel.exchange_bind(
+            destination=bound.destination, source=document.delayed_exchange, routing_key=f"#.{bound.queue}"
+        )
+
+
+def connect(connections: Connections, vhost: str) -> Any:
+    """A connection of the tree's own user; it connects when it is first used."""
+    broker = connections.broker
+    return Connection(
+        hostname=broker.host,
+        port=broker.port,
+        userid=broker.username,
+        password=broker.password,
+        virtual_host=vhost,
+        transport="pyamqp",
+        connect_timeout=5,
+        transport_options={"client_properties": {"connection_name": "delayed-delivery"}},
+    )
+
+
+def declare_within(
+    connections: Connections, document: DelayedDeliveryDocument, *, wait_seconds: float = WAIT_SECONDS
+) -> None:
+    """Declare the tree as soon as the broker lets us.
+
+    Raises: FleetError when it does not within `wait_seconds`, or refuses for good.
+    """
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            with connect(connections, document.vhost) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0.1)
+                declare_tree(connection, document)
+        except (OperationalError, OSError, *connect(connections, document.vhost).connection_errors) as error:
+            if time.monotonic() + RETRY_SECONDS >= end:
+                raise _failed(connections, document, error) from error
+            logger.warning("the broker is not ready (%s); again in %.0f s", error, RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)
+        except connect(connections, document.vhost).channel_errors as error:
+            raise _failed(connections, document, error) from error
+        else:
+            return
+
+
+def _failed(connections: Connections, document: DelayedDeliveryDocument, error: Exception) -> FleetError:
+    broker = connections.broker
+    return FleetError(
+        f"broker {broker.host}:{broker.port}, vhost {document.vhost}",
+        f"the delayed-delivery tree could not be declared: {error}",
+        "The task exchange, every queue and the permission of the user `topology` have to be there before.",
+    )
 
 
 def main() -> int:
-    """Declares, with patience while the broker comes up."""
+    """Exit code of the Job."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        document = load_document(document_path(), DelayedDeliveryDocument)
-        url = broker_endpoint(os.environ).url("amqp", document.vhost)
+        document = load_document(
+            Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), DelayedDeliveryDocument
+        )
+        declare_within(read_connections(os.environ), document)
     except FleetError as error:
-        logger.error("%s", error)
+        sys.stderr.write(f"{error}\n")
         return 1
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            with Connection(url, connect_timeout=5) as connection:
-                declare(connection, document)
-        except (OSError, OperationalError) as error:
-            if time.monotonic() > deadline:
-                logger.error("the broker did not answer for %d s: %s", PATIENCE_SECONDS, error)
-                return 1
-            time.sleep(PAUSE_SECONDS)
-        else:
-            logger.info("declared the delayed-delivery tree for %d queues", len(document.bindings))
-            return 0
+    logger.info("delays are declared for %s", ", ".join(bound.queue for bound in document.bindings))
+    return 0
 
 
 if __name__ == "__main__":

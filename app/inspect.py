@@ -1,38 +1,43 @@
-"""`python -m app.inspect`: what an application consists of, as JSON; needs no broker.
+"""What the user's Celery application contains, as JSON: `python -m app.inspect --application module:attribute`.
 
-The one way in which the other rooms ask about Celery: as a subprocess.
+It needs no broker. The Pulumi program asks it whether there is a schedule, because nothing that imports Pulumi imports the application.
 """
 
 import argparse
 import json
 import sys
+from typing import Any
 
-from app.application import load_application
+from app.application import load_application, register_tasks
 from fleet.errors import FleetError
 
 
-def describe(reference: str) -> dict[str, object]:
-    """Tasks, schedule and queues of an application; Celery's own tasks are left out."""
-    app = load_application(reference)
-    app.loader.import_default_modules()
-    app.finalize()
+def inspect_application(name: str) -> dict[str, Any]:
+    """`application`, `tasks` (names), `schedule` (names of its entries) and `queues` (that its tasks name themselves).
+
+    Raises: FleetError when there is no such application.
+    """
+    app = load_application(name)
+    tasks = register_tasks(app)
+    queues = {getattr(app.tasks[task], "queue", None) for task in tasks}
     return {
-        "application": reference,
-        "tasks": sorted(name for name in app.tasks if not name.startswith("celery.")),
-        "schedule": sorted(app.conf.beat_schedule or {}),
-        "queues": sorted(queue.name for queue in app.conf.task_queues or ()),
+        "application": name,
+        "tasks": tasks,
+        "schedule": sorted(app.conf.beat_schedule),
+        "queues": sorted(queue for queue in queues if isinstance(queue, str)),
     }
 
 
 def main() -> int:
-    """Prints the description; 1 with one message when the application cannot be loaded."""
+    """Print the JSON, or one message on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m app.inspect", description=__doc__)
     parser.add_argument("--application", required=True, metavar="MODULE:ATTRIBUTE")
     try:
-        sys.stdout.write(json.dumps(describe(parser.parse_args().application)) + "\n")
+        found = inspect_application(parser.parse_args().application)
     except FleetError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.where}: {error.problem}. {error.fix}\n")
         return 1
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0
 
 

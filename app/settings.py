@@ -1,153 +1,233 @@
-"""From the Plan to Celery: the one function that configures any Celery application.
+"""Celery's settings, each with its reason, derived from the Plan alone; they serve any Celery application.
 
-Invariant: an application that went through `configure` publishes every task by its queue's name, with confirms, and consumes with late
-acknowledgement and one message a slot. The reasons stand beside the settings; facts are from Celery and kombu 5.7 and RabbitMQ 4.3.
+Invariant: queues, limits, concurrency and routes come from the pod's document, connection facts from the environment, and nothing is declared
+in the broker from here (`no_declare`): the topology exists before the first process starts. Facts are from Celery 5.7, kombu 5.7 and
+RabbitMQ 4.3; the ones marked "tried" were measured on them.
 """
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery
 from kombu import Exchange, Queue
 
-from app.connections import broker_endpoint, results_endpoint
+from app.connections import Connections, ResultsAddress, read_connections
+from app.delays import round_delays_up
+from app.routing import TaskRouter
+from app.waits import stamp_due_times
 from fleet.documents import ProducerDocument, WorkerDocument
-from fleet.sizing import Pool
 
-RESULT_EXPIRES_SECONDS = 24 * 3600
-CONFIRM_TIMEOUT_SECONDS = 4.0
-"""Below the five seconds within which the web layer answers."""
+RESULT_EXPIRY_SECONDS = 24 * 3600
+PRODUCER_CONFIRM_SECONDS = 2.0
+"""A web request waits this long for one confirm; with the one retry and a reconnect it stays within five seconds."""
 
-HEARTBEAT_SECONDS = 30
-DEFAULT_PRIORITY = 4
-"""What RabbitMQ 4.3 assumes for a message without one; kombu would write 0, the lowest."""
+WORKER_CONFIRM_SECONDS = 15.0
+"""A task that publishes a task has more time than a web request."""
+
+PRODUCER_CONNECTIONS = 8
+"""Publishing threads of the web layer; one connection each."""
 
 
-def configure(app: Celery, document: ProducerDocument | WorkerDocument, environ: Mapping[str, str]) -> None:
-    """Lays the Plan over an application's own settings.
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A value and why it is what it is."""
 
-    Raises: FleetError when a connection variable is missing.
+    value: Any
+    reason: str
+
+
+def configure(app: Any, document: ProducerDocument | WorkerDocument, environ: Mapping[str, str]) -> None:
+    """Configure a Celery application for the pod that the document describes.
+
+    Raises: FleetError when the environment lacks a connection fact.
     """
+    connections = read_connections(environ)
+    app.conf.update({name: setting.value for name, setting in derive_settings(document, connections).items()})
+    # What was looked up under the old settings is looked up anew.
+    app.__dict__.pop("amqp", None)
+    round_delays_up(app)
+    stamp_due_times()
+
+
+def derive_settings(document: ProducerDocument | WorkerDocument, connections: Connections) -> dict[str, Setting]:
+    """Every setting that differs from Celery's default, or that must not follow a change of it."""
+    worker = document if isinstance(document, WorkerDocument) else None
     producer = document.producer if isinstance(document, WorkerDocument) else document
-    app.conf.update(broker_settings(producer, environ))
-    app.conf.update(result_settings(environ))
-    app.conf.update(routing_settings(producer))
-    if isinstance(document, WorkerDocument):
-        app.conf.update(worker_settings(document))
-        _consume_shard(app, document)
-    app.set_current()
-    app.set_default()
-
-
-def broker_settings(document: ProducerDocument, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Connections and publishing."""
     return {
-        "broker_url": broker_endpoint(environ).url("amqp", document.vhost),
-        "broker_heartbeat": HEARTBEAT_SECONDS,
-        "broker_connection_timeout": 3,
-        "broker_connection_retry_on_startup": True,
-        # Kubernetes restarts what does not come up; a worker that outlives an outage keeps trying.
-        "broker_connection_max_retries": None,
-        # A worker that reconnects under its old name before the broker dropped it meets 405; retrying is right, dying is not.
-        "broker_channel_error_retry": True,
-        "broker_transport_options": {
-            # Without confirms a publish that a quorum queue refuses is lost silently.
-            "confirm_publish": True,
-            "confirm_timeout": CONFIRM_TIMEOUT_SECONDS,
-            "max_retries": 3,
-            "interval_start": 0,
-            "interval_step": 0.2,
-            "interval_max": 0.5,
-            "read_timeout": None,
-        },
-        "broker_pool_limit": 10,
-        "task_publish_retry": True,
-        "task_publish_retry_policy": {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        "task_default_priority": DEFAULT_PRIORITY,
-        "enable_utc": True,
-        "timezone": "UTC",
+        **_topology_settings(producer, worker),
+        **_publish_settings(producer, worker),
+        **_connection_settings(producer, worker, connections),
+        **_result_settings(connections.results),
+        **(_worker_settings(worker) if worker else {}),
     }
 
 
-def result_settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The results store, or none."""
-    endpoint = results_endpoint(environ)
-    if endpoint is None:
-        return {"result_backend": None, "task_ignore_result": True}
+def task_queues(producer: ProducerDocument, worker: WorkerDocument | None) -> list[Queue]:
+    """What Celery knows of the broker: each logical queue as a routing key of the task exchange, and the broker queue that is consumed.
+
+    A sharded queue is an exchange in the broker; for a publisher it looks like any other queue.
+    """
+    exchange = Exchange(producer.exchange, type="topic", no_declare=True)
+    names = [*producer.queues, producer.unrouted]
+    if worker is not None and worker.shard not in names:
+        names.append(worker.shard)
+    # Celery looks for the quorum type here to decide on per-consumer prefetch and native delays.
+    quorum = {"x-queue-type": "quorum"}
+    return [Queue(name, exchange, routing_key=name, no_declare=True, queue_arguments=dict(quorum)) for name in names]
+
+
+def _topology_settings(producer: ProducerDocument, worker: WorkerDocument | None) -> dict[str, Setting]:
     return {
-        "result_backend": endpoint.url("redis", "0"),
-        "result_expires": RESULT_EXPIRES_SECONDS,
-        "result_extended": True,
-        "task_track_started": True,
-        "redis_socket_timeout": 3.0,
-        "redis_socket_connect_timeout": 3.0,
-        "redis_retry_on_timeout": True,
+        "task_queues": Setting(
+            value=task_queues(producer, worker),
+            reason="Explicit quorum queues: Celery detects them by their declared arguments, and declares none itself.",
+        ),
+        "task_create_missing_queues": Setting(
+            value=False, reason="A misspelt queue is an error of the caller, never a new classic queue nobody consumes."
+        ),
+        "task_default_queue": Setting(
+            value=producer.unrouted,
+            reason="What passes no router ends where people look; the task exchange has no binding of this name.",
+        ),
+        "task_default_exchange": Setting(value=producer.exchange, reason="The one exchange that producers may write."),
+        "task_default_exchange_type": Setting(
+            value="topic", reason="With a direct exchange Celery skips native delays and a delayed task blocks a slot."
+        ),
+        "task_default_routing_key": Setting(value=producer.unrouted, reason="As task_default_queue."),
+        "task_default_queue_type": Setting(value="quorum", reason="No classic queue by accident."),
     }
 
 
-def routing_settings(document: ProducerDocument) -> dict[str, Any]:
-    """Queues and routes; the broker's objects are declared by the infrastructure, so nothing here declares anything."""
+def _publish_settings(producer: ProducerDocument, worker: WorkerDocument | None) -> dict[str, Setting]:
+    confirm = WORKER_CONFIRM_SECONDS if worker else PRODUCER_CONFIRM_SECONDS
     return {
-        "task_queues": [logical_queue(name, document) for name in (*document.queues, document.unrouted)],
-        "task_routes": [{route.pattern: {"queue": route.queue} for route in document.routes}],
-        "task_default_queue": document.unrouted,
-        "task_default_queue_type": "quorum",
-        "task_default_exchange": document.exchange,
-        "task_default_exchange_type": "topic",
-        "task_default_routing_key": document.unrouted,
-        # A typing error has to fail, not to make a queue nobody consumes.
-        "task_create_missing_queues": False,
-        "broker_native_delayed_delivery_queue_type": "quorum",
+        "task_routes": Setting(
+            value=(TaskRouter(producer, confirm_timeout_seconds=confirm),),
+            reason="Always by queue, confirmed within a bounded time, and returned when nothing takes the message.",
+        ),
+        "task_publish_retry": Setting(value=True, reason="A pooled connection may have died since its last use."),
+        "task_publish_retry_policy": Setting(
+            value={"max_retries": 5 if worker else 1, "interval_start": 0.1, "interval_step": 0.4, "interval_max": 2.0},
+            reason="Bounded: unbounded, delay() hangs while the broker is away (celery#4627).",
+        ),
+        "task_default_delivery_mode": Setting(
+            value="persistent", reason="Survives a broker restart, dead letters too."
+        ),
+        "task_default_priority": Setting(
+            value=4, reason="RabbitMQ's own default; kombu sends 0 for none, which would put unmarked tasks last."
+        ),
+        "task_serializer": Setting(value="json", reason="Data only: pickle executes what it reads."),
+        "result_serializer": Setting(value="json", reason="As task_serializer."),
+        "accept_content": Setting(value=["json"], reason="Nothing else is decoded, whoever sent it."),
+        "task_send_sent_event": Setting(value=False, reason="Events cost 42 % of the throughput (tried); counters do."),
     }
 
 
-def logical_queue(name: str, document: ProducerDocument) -> Queue:
-    """A queue of the catalogue as publishers see it: its name is the routing key on the task exchange."""
-    return Queue(
-        name,
-        Exchange(document.exchange, type="topic", no_declare=True),
-        routing_key=name,
-        queue_arguments={"x-queue-type": "quorum"},
-        no_declare=True,
-    )
+def _connection_settings(
+    producer: ProducerDocument, worker: WorkerDocument | None, connections: Connections
+) -> dict[str, Setting]:
+    broker = connections.broker
+    pool = min(worker.worker.concurrency + 1, 10) if worker else PRODUCER_CONNECTIONS
+    return {
+        "broker_transport": Setting(value="pyamqp", reason="The client that knows publisher confirms."),
+        # Parts instead of a URL: a URL with a password ends up in messages sooner or later.
+        "broker_host": Setting(value=broker.host, reason="From the environment."),
+        "broker_port": Setting(value=broker.port, reason="From the environment."),
+        "broker_user": Setting(value=broker.username, reason="A user of its own for each kind of process."),
+        "broker_password": Setting(value=broker.password, reason="From the operator's Secret; shows no text."),
+        "broker_vhost": Setting(value=producer.vhost, reason="One vhost a fleet: delayed queues are global in it."),
+        "broker_transport_options": Setting(
+            value={
+                "confirm_publish": True,
+                "client_properties": {"connection_name": connections.pod},
+                "max_retries": 1,
+                "interval_start": 0.1,
+                "interval_step": 0.4,
+                "interval_max": 2.0,
+            },
+            reason="Without confirms a refused publish is lost silently; the retries bound a channel's reconnect.",
+        ),
+        "broker_connection_timeout": Setting(value=4.0 if worker else 1.5, reason="A web request answers in 5 s."),
+        "broker_connection_retry": Setting(value=True, reason="A broker outage ends no worker."),
+        "broker_connection_retry_on_startup": Setting(value=True, reason="A worker may start before its broker."),
+        "broker_connection_max_retries": Setting(value=None, reason="The probes decide when a worker is beyond help."),
+        "broker_channel_error_retry": Setting(
+            value=True, reason="A reconnect that meets its own old queues is repeated instead of ending the worker."
+        ),
+        "broker_heartbeat": Setting(value=30, reason="A dead peer is noticed in a minute instead of four."),
+        "broker_pool_limit": Setting(value=pool, reason="One connection for each slot that may publish, ten at most."),
+        "broker_pool_acquire_timeout": Setting(
+            value=10.0 if worker else 2.0, reason="A publish waits a bounded time for its connection."
+        ),
+        "broker_native_delayed_delivery_queue_type": Setting(value="quorum", reason="Delayed tasks are tasks too."),
+        "control_queue_durable": Setting(
+            value=True, reason="RabbitMQ 4.3 refuses transient queues that are not exclusive."
+        ),
+        "control_queue_exclusive": Setting(
+            value=False, reason="A worker that reconnects before its old connection is dropped meets a locked queue."
+        ),
+        "control_queue_expires": Setting(value=60.0, reason="Long enough for a reconnect, short enough for lost pods."),
+    }
 
 
-def worker_settings(document: WorkerDocument) -> dict[str, Any]:
-    """How a worker consumes its queue."""
+def _result_settings(results: ResultsAddress | None) -> dict[str, Setting]:
+    if results is None:
+        return {"result_backend": Setting(value="disabled", reason="This process stores no results.")}
+    return {
+        "result_backend": Setting(
+            value="app.result_backend:ResultBackend", reason="Celery's Redis backend, without a subscription a task."
+        ),
+        "redis_host": Setting(value=results.host, reason="From the environment."),
+        "redis_port": Setting(value=results.port, reason="From the environment."),
+        "redis_password": Setting(value=results.password, reason="From a Secret; shows no text."),
+        "redis_socket_connect_timeout": Setting(value=2.0, reason="A store that is away delays a task, briefly."),
+        "redis_socket_timeout": Setting(value=5.0, reason="As above; Celery waits two minutes by default."),
+        "redis_socket_keepalive": Setting(value=True, reason="Idle connections outlive connection-tracking tables."),
+        "redis_backend_health_check_interval": Setting(value=30, reason="A dead pooled connection is replaced."),
+        "result_backend_transport_options": Setting(
+            value={
+                "retry_policy": {"max_retries": 3, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0}
+            },
+            reason="A result is worth a few tries, not the slot: twenty tries are the default.",
+        ),
+        "result_expires": Setting(value=RESULT_EXPIRY_SECONDS, reason="A day to fetch a result; then memory is free."),
+    }
+
+
+def _worker_settings(document: WorkerDocument) -> dict[str, Setting]:
     worker = document.worker
-    settings: dict[str, Any] = {
-        "task_acks_late": True,
-        "task_reject_on_worker_lost": True,
-        # A failure is final and acknowledged; a task that outlives its limit is too (returning it would loop for ever).
-        "task_acks_on_failure": True,
-        "task_acks_on_timeout": True,
-        "worker_prefetch_multiplier": 1,
-        "worker_concurrency": worker.concurrency,
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
-        "worker_enable_remote_control": True,
-        "worker_send_task_events": False,
-        "worker_hijack_root_logger": True,
-        "worker_proc_alive_timeout": 60.0,
-        "task_time_limit": math.ceil(worker.hard_limit_seconds),
+    child_kib = worker.max_memory_per_child_bytes
+    return {
+        "worker_concurrency": Setting(value=worker.concurrency, reason="The Plan's constant, shared with the scaler."),
+        "worker_prefetch_multiplier": Setting(
+            value=1, reason="One message a slot: unacknowledged means busy, and a lost pod returns no waiting message."
+        ),
+        "task_acks_late": Setting(value=True, reason="A task that a lost pod held goes to another one."),
+        "task_reject_on_worker_lost": Setting(
+            value=True, reason="A killed child's task goes back; the delivery limit ends a task that kills every child."
+        ),
+        "task_time_limit": Setting(value=worker.hard_limit_seconds, reason="`limit` of the catalogue."),
+        "task_soft_time_limit": Setting(
+            value=worker.soft_limit_seconds, reason="Time to tidy up; None where the pool has no soft limits."
+        ),
+        "worker_cancel_long_running_tasks_on_connection_loss": Setting(
+            value=True, reason="The broker delivers them again; two copies must not run side by side."
+        ),
+        "worker_soft_shutdown_timeout": Setting(
+            value=worker.soft_shutdown_seconds, reason="On spot nodes running tasks get this share of the notice."
+        ),
+        "worker_max_memory_per_child": Setting(
+            value=child_kib // 1024 if child_kib else None, reason="A leaking prefork child is replaced in time (KiB)."
+        ),
+        "worker_proc_alive_timeout": Setting(
+            value=60.0, reason="Four seconds kill children for ever where CPU is thin and imports are heavy."
+        ),
+        "worker_detect_quorum_queues": Setting(value=True, reason="Prefetch per consumer, as RabbitMQ 4 wants it."),
+        "worker_eta_task_limit": Setting(value=100, reason="Bounds tasks that are held in memory until due."),
+        "worker_consumer": Setting(
+            value="app.worker.consumer:QueueConsumer",
+            reason="Celery's consumer, which leaves the delayed-delivery tree alone and writes the probes' files.",
+        ),
+        "worker_send_task_events": Setting(value=False, reason="See task_send_sent_event."),
+        "worker_enable_remote_control": Setting(value=True, reason="Cancelling a task reaches its worker by it."),
     }
-    if worker.pool is Pool.PREFORK:
-        settings["task_soft_time_limit"] = worker.soft_limit_seconds
-        settings["worker_max_memory_per_child"] = (worker.max_memory_per_child_bytes or 0) // 1024 or None
-    if worker.soft_shutdown_seconds:
-        settings["worker_soft_shutdown_timeout"] = worker.soft_shutdown_seconds
-    return settings
-
-
-def _consume_shard(app: Celery, document: WorkerDocument) -> None:
-    """Adds the broker queue that this worker consumes, where it is a shard of its logical queue."""
-    if document.shard == document.queue:
-        return
-    exchange = Exchange(document.queue, type="x-consistent-hash", no_declare=True)
-    shard = Queue(
-        document.shard, exchange, routing_key="1", queue_arguments={"x-queue-type": "quorum"}, no_declare=True
-    )
-    app.conf.task_queues = [*app.conf.task_queues, shard]

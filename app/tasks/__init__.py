@@ -1,1 +1,1 @@
-"""The tasks: each a few lines that do real work. A task's queue stands in queues.yaml, never here."""
+"""The tasks of the sample application, one module a queue; put your own here or name another application in `queues.yaml`."""

@@ -1,1 +1,1 @@
-"""What runs in a worker's pod: the process, its health files and its counters."""
+"""The worker of one broker queue: `python -m app.worker`."""

@@ -1,34 +1,37 @@
-"""`python -m app.worker`: one Celery worker as PID 1, configured by the pod's document.
+"""Process 1 of a worker pod.
 
-The order matters: gevent has to patch the standard library before anything opens a socket or makes a lock, and Celery reads `REMAP_SIGTERM` when its
-worker module is imported. Everything else is in `app.worker.process`.
+What has to happen before Celery is imported happens here: gevent replaces the standard library's blocking calls, and Celery reads from the environment
+what SIGTERM means while its modules are loaded.
 """
 
 import os
 import sys
+from pathlib import Path
 
-from app.document import worker_document
+from fleet.documents import WorkerDocument, load_document
 from fleet.errors import FleetError
 from fleet.sizing import Pool, Shutdown
 
+EXIT_MISTAKE = 2
+"""Something a person has to put right; Kubernetes' back-off does the waiting."""
+
 
 def main() -> int:
-    """Prepares the process, then runs the worker until it is told to stop; 1 with one message when the pod is not set up."""
+    """The worker's exit code."""
     try:
-        document = worker_document()
-        if document.worker.pool is Pool.GEVENT:
-            from gevent import monkey  # noqa: PLC0415 - only a gevent worker pays for it
-
-            monkey.patch_all()
+        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), WorkerDocument)
         if document.worker.shutdown is Shutdown.SOFT:
             os.environ["REMAP_SIGTERM"] = "SIGQUIT"
-        from app.worker.process import run  # noqa: PLC0415 - after the two lines above, see the module's docstring
+        if document.worker.pool is Pool.GEVENT:
+            from gevent import monkey  # noqa: PLC0415 -- only where the Plan wants it
 
-        run(document)
+            monkey.patch_all()
+        from app.worker.running import run_worker  # noqa: PLC0415 -- Celery comes after the two above
+
+        return run_worker(document, os.environ)
     except FleetError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+        return EXIT_MISTAKE
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""Which queue a task goes to, and how it is published.
+
+Invariant: a task is always routed by its queue. An explicit exchange or routing key is dropped, because Celery ignores both when a task has a
+countdown and takes the default queue's key instead (Celery 5.7, `send_task`); a retry carries them along from the delivery it retries, so it would
+end in another queue than the task it repeats.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from fleet.documents import ProducerDocument, Route
+from fleet.errors import FleetError
+
+
+class UnroutableTaskError(FleetError):
+    """A task that no queue of the catalogue takes."""
+
+
+class TaskRouter:
+    """Celery's `task_routes` of a fleet: task name -> queue, with the options that every publish needs."""
+
+    def __init__(self, document: ProducerDocument, *, confirm_timeout_seconds: float) -> None:
+        self._queues = frozenset(document.queues)
+        self._routes = document.routes
+        self._confirm_timeout_seconds = confirm_timeout_seconds
+
+    def __call__(
+        self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any = None, **_: Any
+    ) -> dict[str, Any]:
+        """Celery's router interface; `options` are those of the call, with a queue that was named already looked up.
+
+        Raises: UnroutableTaskError when no queue takes the task.
+        """
+        delivered_with = options.pop("routing_key", None)
+        for superseded in ("exchange", "exchange_type"):
+            options.pop(superseded, None)
+        # Confirms may stay away when the broker is blocked; a message that was returned is an error of the publish, never a silent loss.
+        route: dict[str, Any] = {"mandatory": True, "confirm_timeout": self._confirm_timeout_seconds}
+        if "queue" not in options:
+            route["queue"] = self._queue_of_delivery(delivered_with) or self.queue_of(name)
+        return route
+
+    def _queue_of_delivery(self, routing_key: str | None) -> str | None:
+        """The queue that a delivery came from: its key ends in it, whether it was delayed or not."""
+        queue = (routing_key or "").rpartition(".")[2]
+        return queue if queue in self._queues else None
+
+    def queue_of(self, task: str) -> str:
+        """The logical queue of a task.
+
+        Raises: UnroutableTaskError when no pattern matches.
+        """
+        queue = matching_queue(self._routes, task)
+        if queue is None:
+            raise UnroutableTaskError(
+                f"task {task}", "matches no queue of the catalogue", "Add its name or a pattern to a queue's `tasks`."
+            )
+        return queue
+
+    def takes(self, task: str) -> bool:
+        """Whether some queue takes the task."""
+        return matching_queue(self._routes, task) is not None
+
+
+def matching_queue(routes: tuple[Route, ...], task: str) -> str | None:
+    """The queue of the first pattern that matches (`*` stands for any run of characters); the catalogue's check keeps patterns apart."""
+    return next((route.queue for route in routes if fnmatchcase(task, route.pattern)), None)

@@ -1,0 +1,1 @@
+"""The web layer: it enqueues tasks and answers about them, and runs none."""

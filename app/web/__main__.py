@@ -1,0 +1,54 @@
+"""Process 1 of a web pod: uvicorn, which finishes the requests it has when it is told to stop."""
+
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from app.application import load_application, register_tasks
+from app.connections import read_connections
+from app.settings import configure
+from app.store import connect_store
+from app.web.api import create_api
+from app.web.publishing import Publisher
+from app.web.results import Results
+from fleet.documents import ProducerDocument, load_document
+from fleet.errors import FleetError
+
+PORT = 8000
+GRACEFUL_SECONDS = 10
+"""Twice the longest request."""
+
+
+def main() -> int:
+    """Serve until a signal ends it."""
+    try:
+        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
+        connections = read_connections(os.environ)
+        if connections.results is None:
+            raise FleetError("environment", "FLEET_RESULTS_HOST not set", "The web layer reads results from there.")
+        app = load_application(document.application)
+        configure(app, document, os.environ)
+        register_tasks(app)
+    except FleetError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    api = create_api(
+        app, document, publisher=Publisher(app), results=Results(connect_store(connections.results), document.fleet)
+    )
+    uvicorn.run(
+        api,
+        # A pod's own address is known to Kubernetes alone; the Service and the NetworkPolicy decide who reaches it.
+        host=os.environ.get("FLEET_WEB_HOST", "0.0.0.0"),  # noqa: S104
+        port=int(os.environ.get("FLEET_WEB_PORT", PORT)),
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Runs one Celery worker as the Plan wants it.
+
+The worker is made directly, not by Celery's command line: importing that costs a good part of the start-up of a pod, and a queue at zero waits for it.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from celery.worker import state
+
+from app.application import load_application, register_tasks
+from app.connections import read_connections
+from app.settings import configure
+from app.store import StoreError, connect_store, read_cancelled
+from app.waits import QueueCounters, count_tasks, counters_key
+from fleet.documents import WorkerDocument
+
+logger = logging.getLogger(__name__)
+
+
+def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
+    """Run until a signal ends it; the exit code."""
+    producer, connections = document.producer, read_connections(environ)
+    app = load_application(producer.application)
+    configure(app, document, environ)
+    register_tasks(app)
+    if connections.results is not None:
+        address = connections.results
+        count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))
+        _learn_cancellations(connect_store(address), producer.fleet)
+    worker: Any = app.Worker(**worker_options(document, connections.pod))
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def worker_options(document: WorkerDocument, pod: str) -> dict[str, Any]:
+    """What Celery's command line would be told; the rest are settings."""
+    return {
+        "hostname": f"{document.shard}@{pod}",
+        "pool": document.worker.pool.value,
+        "queues": [document.shard],
+        "loglevel": "INFO",
+        "quiet": True,
+        "no_color": True,
+        # One connection a worker instead of three: gossip and mingle are talk among all workers, events nobody reads (tried: 3 -> 1).
+        "without_gossip": True,
+        "without_mingle": True,
+        "without_heartbeat": True,
+    }
+
+
+def _learn_cancellations(store: Any, fleet: str) -> None:
+    """Cancellations are broadcast to running workers; one that starts later asks for those it missed."""
+    try:
+        state.revoked.update(read_cancelled(store, fleet))
+    except StoreError as error:
+        logger.warning("cancellations from before the start are unknown: %s", type(error).__name__)
