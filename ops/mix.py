@@ -27,7 +27,6 @@ PICTURE_SIZE = (5120, 4096)
 THUMBNAIL_SIZE = 160
 BURST_SECONDS = 2.0
 """Everything but the orders arrives within this; the orders arrive at the peak that their queue was planned for."""
-MAIL_TEMPLATE = "Dear {{ name }}, your order {{ order }} is on its way."
 SEED = 20_241
 
 
@@ -74,10 +73,7 @@ def _orders(count: int, dice: random.Random) -> Iterator[Call]:
     for number in range(count):
         yield Call(
             task="app.tasks.orders.confirm",
-            kwargs={
-                "order": f"demo-{number}",
-                "items": [{"quantity": dice.randint(1, 4), "cents": dice.randrange(500, 5_000)}],
-            },
+            kwargs={"order_id": f"demo-{number}", "total_cents": dice.randrange(500, 20_000)},
         )
 
 
@@ -86,7 +82,7 @@ def _mails(count: int, dice: random.Random) -> Iterator[Call]:
         delayed = number < count * DELAYED_MAIL_SHARE
         yield Call(
             task="app.tasks.mail.render",
-            kwargs={"template": MAIL_TEMPLATE, "values": {"name": f"customer {number}", "order": f"demo-{number}"}},
+            kwargs={"template": "order", "values": {"name": f"customer {number}", "order_id": f"demo-{number}"}},
             countdown=dice.randint(*DELAY_SECONDS) if delayed else None,
         )
 
@@ -101,7 +97,7 @@ def _reports(count: int, dice: random.Random) -> Iterator[Call]:
     for number in range(count):
         yield Call(
             task="app.tasks.reports.build",
-            kwargs={"report": f"demo-{number}", "seconds": round(dice.uniform(*REPORT_SECONDS), 1)},
+            kwargs={"report_id": f"demo-{number}", "seconds": round(dice.uniform(*REPORT_SECONDS), 1)},
         )
 
 

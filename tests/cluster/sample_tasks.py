@@ -31,11 +31,11 @@ def arguments(queue: str, mark: str, *, seconds: float = 1.0, large: bool = Fals
     """
     match queue:
         case "high":
-            return {"order": mark, "items": [{"quantity": 2, "cents": 999}]}
+            return {"order_id": mark, "total_cents": 999}
         case "default":
-            return {"template": "Hello {{ name }}, this is {{ mark }}.", "values": {"name": "Ada", "mark": mark}}
+            return {"template": "order", "values": {"name": "Ada", "order_id": mark}}
         case "thumbnails":
             return {"image": picture(5120, 4096) if large else picture(640, 480), "size": THUMBNAIL_PIXELS}
         case "reports":
-            return {"report": mark, "seconds": seconds}
+            return {"report_id": mark, "seconds": seconds}
     raise KeyError(queue)
