@@ -170,15 +170,14 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
     try:
         spec = StackSpec.model_validate(values)
     except ValidationError as error:
-        found = [_as_key(explain(source, (), StackSpec, _hidden(detail))) for detail in error.errors()]
-        raise CatalogueError(found) from None
+        raise CatalogueError(_explained(error, source, root, stack)) from None
     findings = check_images(spec, variables, file=file) + check_password(spec, variables, file=file)
     if findings:
         raise CatalogueError(findings)
     return Settings(
         spec=spec,
         stack=stack,
-        environment=_environment(stack, values.get("environment", {}), root),
+        environment=parse_environment(stack, values.get("environment", {})),
         catalogue_path=root / spec.catalogue,
         context=variables.get("FLEET_CONTEXT") or spec.context,
         base_image=variables.get("FLEET_BASE_IMAGE") or spec.images.base or PYTHON_IMAGE,
@@ -192,6 +191,20 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
             PlatformPart.TOPOLOGY_OPERATOR: spec.platform.rabbitmq_topology_operator,
         },
     )
+
+
+def _explained(error: ValidationError, source: Source, root: Path, stack: str) -> list[Finding]:
+    """The findings of a configuration; those of the environment point at their line where the stack's own file says the same."""
+    details = [_hidden(detail) for detail in error.errors()]
+    of_environment = [detail for detail in details if detail["loc"][:1] == ("environment",)]
+    placed: list[Finding] = []
+    if of_environment:
+        try:
+            load_environment(root, stack)
+        except CatalogueError as found:
+            placed = found.findings
+    told = [detail for detail in details if not (placed and detail in of_environment)]
+    return [_as_key(explain(source, (), StackSpec, detail)) for detail in told] + placed
 
 
 def _hidden(detail: Any) -> Any:
@@ -208,18 +221,6 @@ def _as_key(finding: Finding) -> Finding:
         problem=finding.problem,
         fix=finding.fix,
     )
-
-
-def _environment(stack: str, values: Mapping[str, Any], root: Path) -> Environment:
-    """The environment; where the stack's own file says the same wrong thing, its findings point at the line there."""
-    try:
-        return parse_environment(stack, values)
-    except CatalogueError as error:
-        try:
-            load_environment(root, stack)
-        except CatalogueError as placed:
-            raise placed from None
-        raise error from None
 
 
 def results_password(spec: StackSpec, variables: Mapping[str, str]) -> str | None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import resource_pb2
 
@@ -54,6 +55,8 @@ class Recorded:
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """URN -> what each `register_outputs` call said."""
+    exports: dict[str, Any] = field(default_factory=dict)
+    """What the stack says when all is done."""
 
     def of(self, kind: str) -> list[Registration]:
         """All resources whose type ends in `kind`."""
@@ -178,12 +181,15 @@ def _close_thread_loop() -> None:
     asyncio.set_event_loop(None)
 
 
-def record(program: Callable[[], object], *, stack_name: str = "local", preview: bool = False) -> Recorded:
+def record(
+    program: Callable[[], object], *, stack_name: str = "local", preview: bool = False, into: Recorded | None = None
+) -> Recorded:
     """Runs the program to its end in an event loop of its own.
 
+    `into` also keeps what a program registered before it failed.
     Raises: whatever the program raised, also inside `apply`, once all that it had begun to register is done.
     """
-    recorded = Recorded()
+    recorded = Recorded() if into is None else into
 
     async def run() -> None:
         # One thread answers every request, so the order is the program's and the loop that the SDK makes in it can be closed.
@@ -193,6 +199,9 @@ def record(program: Callable[[], object], *, stack_name: str = "local", preview:
         mocks.set_mocks(monitor.mocks, project="celery-fleet", stack=stack_name, preview=preview, monitor=monitor)
         try:
             await stack.run_pulumi_func(lambda: _call(program))
+            root = settings.get_root_resource()
+            assert isinstance(root, stack.Stack)
+            recorded.exports |= await pulumi.Output.all(**root.outputs).future() or {}
         finally:
             settings.reset_options()
             await loop.run_in_executor(None, _close_thread_loop)

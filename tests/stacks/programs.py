@@ -1,0 +1,80 @@
+"""The program of a stack, run on a recording engine with the cluster and the application stood in."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.platform import PlatformPart
+from infra.preflight import SERVED_KINDS, ClusterAccess, ClusterFacts
+from stacks.build import build_stack
+from stacks.loading import Edges, Loaded, load
+from stacks.schedule import Inspection
+from tests.infra.recording import Recorded, record
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "a-password-of-a-test"
+VARIABLES = {"FLEET_IMAGES": "local", "FLEET_RESULTS_PASSWORD": PASSWORD}
+"""What a shell of the sandbox has."""
+
+SERVED = {
+    SERVED_KINDS[part][0]: frozenset(
+        kind for group, kinds in SERVED_KINDS.values() if group == SERVED_KINDS[part][0] for kind in kinds
+    )
+    for part in PlatformPart
+}
+
+
+@dataclass
+class Stage:
+    """A cluster and an application that answer as they are told, and remember whether they were asked."""
+
+    scheduled: bool = True
+    version: tuple[int, int] = (1, 36)
+    served: Mapping[str, frozenset[str]] | None = None
+    asked: int = 0
+
+    def read_cluster(self, _: ClusterAccess, __: tuple[str, ...]) -> ClusterFacts:
+        """What the cluster says."""
+        self.asked += 1
+        return ClusterFacts(
+            identity="the-cluster", version=self.version, kinds=SERVED if self.served is None else self.served
+        )
+
+    def start_inspection(self, application: str, _: str) -> Inspection:
+        """A process that answers as `app.inspect` would."""
+        self.asked += 1
+        answer = '{"schedule": ["digest"]}' if self.scheduled else '{"schedule": []}'
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", f"print({answer!r})"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        return Inspection(application=application, process=process)
+
+
+def loaded(
+    config: Mapping[str, str] | None = None,
+    *,
+    stack: str = "local",
+    root: Path = ROOT,
+    stage: Stage | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Loaded:
+    """What the program knows before its first resource."""
+    told = stage or Stage()
+    return load(
+        config or {},
+        VARIABLES if variables is None else variables,
+        stack=stack,
+        root=str(root),
+        edges=Edges(read_cluster=told.read_cluster, start_inspection=told.start_inspection),
+    )
+
+
+def run_stack(
+    config: Mapping[str, str] | None = None, *, stack: str = "local", root: Path = ROOT, stage: Stage | None = None
+) -> Recorded:
+    """Everything that the program of a stack registers."""
+    known = loaded(config, stack=stack, root=root, stage=stage)
+    return record(lambda: build_stack(known), stack_name=stack)

@@ -1,0 +1,233 @@
+"""The whole graph of a stack: what is there, in which order, and what a change touches."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fleet.errors import CatalogueError, FleetError
+from stacks.build import build_stack
+from tests.infra.recording import Recorded, Registration, record
+from tests.stacks.programs import PASSWORD, ROOT, SERVED, Stage, loaded, run_stack
+
+
+@pytest.fixture(scope="module")
+def local() -> Recorded:
+    """The graph of the repository's catalogue in the local stack."""
+    return run_stack()
+
+
+def objects(recorded: Recorded) -> list[Registration]:
+    """Everything that goes into the cluster."""
+    return [item for item in recorded.resources if item.typ.startswith("kubernetes:")]
+
+
+def test_the_local_stack_is_whole(local: Recorded) -> None:
+    """Four queues, one of them with two shards: five worker Deployments, and one of everything else."""
+    kinds = Counter(item.kind for item in objects(local))
+    assert kinds == {
+        "Namespace": 1, "NetworkPolicy": 4, "Secret": 1, "StatefulSet": 1, "Service": 2,
+        "RabbitmqCluster": 1, "Vhost": 1, "User": 4, "Permission": 4, "TriggerAuthentication": 1,
+        "Exchange": 3, "Queue": 10, "Binding": 7, "Policy": 5, "Job": 1,
+        "Deployment": 7, "ScaledObject": 5, "HorizontalPodAutoscaler": 1, "PodDisruptionBudget": 6,
+        "ServiceAccount": 8, "ConfigMap": 8,
+    }  # fmt: skip
+
+
+def test_only_components_stand_at_the_top(local: Recorded) -> None:
+    """Beside the provider, every resource belongs to a component."""
+    known = local.by_urn()
+    top = {item.typ for item in local.resources if item.parent not in known}
+    assert all(typ.startswith(("celery-fleet:", "pulumi:providers:")) for typ in top)
+
+
+def test_every_object_goes_to_the_named_cluster(local: Recorded) -> None:
+    """An object without the stack's provider would go wherever kubectl points at the moment."""
+    assert all("::cluster::" in item.provider for item in objects(local))
+    provider = next(item for item in local.resources if item.typ == "pulumi:providers:kubernetes")
+    assert provider.inputs["clusterIdentifier"] == "the-cluster"
+    assert provider.inputs["kubeconfig"] == ""
+
+
+def test_the_fleet_is_built_in_order(local: Recorded) -> None:
+    """Broker, vhost, queues with their bindings, the delayed tree, and only then whoever publishes or consumes."""
+    tree = local.one("Job")
+    before_tree = local.waits_for(tree)
+    for item in [*local.of("RabbitmqCluster"), *local.of("Vhost"), *local.of("Queue"), *local.of("Binding")]:
+        assert item.urn in before_tree, item.name
+    for name in ("worker-high", "worker-default-0", "worker-default-1", "worker-reports", "web", "beat"):
+        waits = local.waits_for(local.one("Deployment", name))
+        assert tree.urn in waits, name
+        assert local.one("StatefulSet", "results").urn in waits, name
+        assert local.one("Namespace").urn in waits, name
+
+
+def test_users_are_there_before_the_pods_that_log_in(local: Recorded) -> None:
+    """The Secret of a user exists once the user is ready."""
+    waits = local.waits_for(local.one("Deployment", "worker-high"))
+    for item in [*local.of("User"), *local.of("Permission")]:
+        assert item.urn in waits, item.name
+
+
+def test_nothing_waits_in_a_circle(local: Recorded) -> None:
+    """No resource is there before itself."""
+    assert [item.name for item in local.resources if item.urn in local.waits_for(item)] == []
+
+
+def test_the_password_is_a_secret_everywhere(local: Recorded) -> None:
+    """Outside the Secret it stands nowhere."""
+    assert [item.name for item in local.resources if PASSWORD in str(item.inputs)] == ["results-secret"]
+
+
+def test_the_stack_says_where_the_fleet_is(local: Recorded) -> None:
+    """Name, namespace, queues and the web layer's Service."""
+    assert local.exports == {
+        "fleet": "celery-fleet",
+        "namespace": "celery-fleet",
+        "queues": ["high", "default", "thumbnails", "reports"],
+        "web_service": "web",
+    }
+
+
+@pytest.mark.parametrize("stack", [pytest.param(name, id=name) for name in ("dev", "staging", "prod")])
+def test_the_same_catalogue_fits_every_environment(stack: str) -> None:
+    """What differs is the environment's business, never a second catalogue."""
+    recorded = run_stack(stack=stack)
+    assert len(recorded.of("ScaledObject")) == 5
+
+
+@pytest.mark.parametrize(
+    ("stack", "protected"), [pytest.param("local", False, id="local"), pytest.param("prod", True, id="prod")]
+)
+def test_a_broker_that_people_rely_on_is_protected(stack: str, protected: bool) -> None:
+    """With the namespace that holds it; queues of such an environment keep their messages too."""
+    recorded = run_stack(stack=stack)
+    for item in (recorded.one("RabbitmqCluster"), recorded.one("Namespace")):
+        assert any(holder.protect for holder in recorded.ancestors_and_self(item)) is protected
+    kept = {item.inputs["spec"]["deletionPolicy"] for item in recorded.of("Queue")}
+    assert kept == {"retain" if protected else "delete"}
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "names"), [pytest.param(True, ["beat"], id="schedule"), pytest.param(False, [], id="no-schedule")]
+)
+def test_beat_runs_where_there_is_something_to_schedule(scheduled: bool, names: list[str]) -> None:
+    """An application without periodic tasks has no pod for them."""
+    recorded = run_stack(stage=Stage(scheduled=scheduled))
+    assert [item.inputs["metadata"]["name"] for item in recorded.of("Deployment") if "beat" in item.name] == names
+
+
+def test_two_fleets_share_a_cluster() -> None:
+    """All that a fleet makes is in its own namespace, so no name is taken twice."""
+
+    def places(recorded: Recorded) -> set[tuple[str, str, str]]:
+        return {
+            (item.kind, item.inputs["metadata"].get("namespace", ""), item.inputs["metadata"].get("name", item.name))
+            for item in objects(recorded)
+            if "metadata" in item.inputs and "name" in item.inputs["metadata"]
+        }
+
+    assert not places(run_stack()) & places(run_stack({"celery-fleet:name": "other"}))
+
+
+def _catalogue(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    document = yaml.safe_load((ROOT / "queues.yaml").read_text())
+    change(document["queues"])
+    (folder / "queues.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return folder
+
+
+def _more_memory(queues: dict[str, Any]) -> None:
+    queues["high"]["memory"] = "100Mi"
+
+
+def _longer_limit(queues: dict[str, Any]) -> None:
+    queues["reports"]["runtime"]["limit"] = "11m"
+
+
+def _longer_promise(queues: dict[str, Any]) -> None:
+    queues["default"]["wait"] = {"promise": "60s"}
+
+
+@pytest.mark.parametrize(
+    ("change", "touched"),
+    [
+        pytest.param(_more_memory, {"workers-high-deployment"}, id="memory"),
+        pytest.param(
+            _longer_limit,
+            {"workers-reports-deployment", "workers-reports-document"},
+            id="limit",
+        ),
+        pytest.param(
+            _longer_promise,
+            {"workers-default-0-scaled-object", "workers-default-1-scaled-object"},
+            id="promise",
+        ),
+    ],
+)
+def test_one_number_of_one_queue_touches_that_queue_alone(
+    tmp_path: Path, local: Recorded, change: Callable[[dict[str, Any]], None], touched: set[str]
+) -> None:
+    """Pods of the other queues go on as if nothing had happened."""
+    before = {item.name: item.inputs for item in local.resources if item.typ.startswith("kubernetes:")}
+    recorded = run_stack(root=_catalogue(tmp_path, change))
+    after = {item.name: item.inputs for item in recorded.resources if item.typ.startswith("kubernetes:")}
+    assert before.keys() == after.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert touched <= changed
+    assert {name for name in changed if next(iter(touched)).split("-")[1] not in name} == set()
+
+
+def test_a_broken_catalogue_registers_nothing(tmp_path: Path) -> None:
+    """Neither the cluster nor the application is asked, and every finding is told with its line."""
+
+    def spoil(queues: dict[str, Any]) -> None:
+        queues["high"]["runtime"]["mean"] = "10s"
+        queues["reports"]["nonsense"] = 1
+
+    stage, recorded = Stage(), Recorded()
+    folder = _catalogue(tmp_path, spoil)
+    with pytest.raises(CatalogueError) as raised:
+        record(lambda: build_stack(loaded(root=folder, stage=stage)), into=recorded)
+    assert recorded.resources == []
+    assert stage.asked == 0
+    paths = {finding.path for finding in raised.value.findings}
+    assert "queues.reports.nonsense" in paths
+    assert any(path.startswith("queues.high") for path in paths)
+    assert all(finding.line > 0 for finding in raised.value.findings)
+
+
+def test_settings_and_catalogue_are_told_together(tmp_path: Path) -> None:
+    """One run, everything that is wrong."""
+    folder = _catalogue(tmp_path, lambda queues: queues["reports"].update(nonsense=1))
+    with pytest.raises(CatalogueError) as raised:
+        loaded({"celery-fleet:nmae": "x"}, root=folder)
+    assert {finding.path for finding in raised.value.findings} == {"celery-fleet:nmae", "queues.reports.nonsense"}
+
+
+def test_a_cluster_without_keda_registers_nothing() -> None:
+    """The finding names the key that would have it installed."""
+    served = {group: kinds for group, kinds in SERVED.items() if group != "keda.sh/v1alpha1"}
+    with pytest.raises(CatalogueError) as raised:
+        loaded(stage=Stage(served=served))
+    assert [finding.path for finding in raised.value.findings] == ["celery-fleet:platform.keda"]
+
+
+def test_what_is_missing_can_be_installed() -> None:
+    """The broker waits for the operator that this stack brings."""
+    recorded = run_stack({"celery-fleet:platform": '{"keda": "install", "rabbitmqClusterOperator": "install"}'})
+    assert [item.inputs["chart"] for item in recorded.of("Release")] == ["keda"]
+    operator = recorded.one("ConfigFile")
+    assert operator.urn in recorded.waits_for(recorded.one("RabbitmqCluster"))
+
+
+def test_an_application_that_cannot_be_imported_registers_nothing(tmp_path: Path) -> None:
+    """It is asked before the first resource, and its own words are told."""
+    from stacks.schedule import start_inspection
+
+    inspection = start_inspection("no.such:application", str(tmp_path))
+    with pytest.raises(FleetError, match=r"no\.such:application"):
+        inspection.has_schedule()

@@ -1,0 +1,179 @@
+"""The stack's configuration: what it may say, what is refused, and in which words."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from fleet.errors import CatalogueError, Finding
+from infra.manifests.topology import DeletionPolicy
+from infra.platform import PlatformPart, Provision
+from stacks.settings import Settings, load_settings
+from tests.stacks.programs import ROOT, VARIABLES
+
+
+def settings(config: Mapping[str, str] | None = None, *, stack: str = "local", **variables: str) -> Settings:
+    """The settings of a stack in a shell of the sandbox with some variables changed."""
+    return load_settings(config or {}, {**VARIABLES, **variables}, stack=stack, root=ROOT)
+
+
+def findings(config: Mapping[str, str], *, variables: Mapping[str, str] | None = None) -> list[Finding]:
+    """What is wrong with a configuration."""
+    with pytest.raises(CatalogueError) as raised:
+        load_settings(config, VARIABLES if variables is None else variables, stack="local", root=ROOT)
+    return raised.value.findings
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "path", "hint"),
+    [
+        pytest.param("nmae", "x", "celery-fleet:nmae", "`name`", id="misspelt-key"),
+        pytest.param("target", "moon", "celery-fleet:target", "existing", id="unknown-target"),
+        pytest.param("name", "Not A Label", "celery-fleet:name", "match", id="name-that-is-no-label"),
+        pytest.param("images", '{"registri": "r"}', "celery-fleet:images.registri", "`registry`", id="misspelt-inside"),
+        pytest.param("images", "nonsense", "celery-fleet:images", "images come from", id="text-for-an-object"),
+        pytest.param(
+            "images",
+            '{"prebuilt": {"web": "w:1"}}',
+            "celery-fleet:images.prebuilt.worker",
+            "Add it",
+            id="half-prebuilt",
+        ),
+        pytest.param(
+            "platform", '{"keda": "instal"}', "celery-fleet:platform.keda", "'install' or 'existing'", id="provision"
+        ),
+        pytest.param("deletionPolicy", "keep", "celery-fleet:deletionPolicy", "'retain' or 'delete'", id="deletion"),
+        pytest.param("protect", "maybe", "celery-fleet:protect", "boolean", id="protect-is-yes-or-no"),
+        pytest.param(
+            "environment", '{"startpu": "5s"}', "celery-fleet:environment.startpu", "`startup`", id="environment-key"
+        ),
+        pytest.param("spotNodes", '{"taints": []}', "celery-fleet:spotNodes.taints", "tolerations", id="spot-nodes"),
+    ],
+)
+def test_every_finding_names_its_key_and_what_is_right(key: str, text: str, path: str, hint: str) -> None:
+    """The key as it stands in the file, and the nearest thing that may stand there."""
+    found = findings({f"celery-fleet:{key}": text})
+    assert [finding.path for finding in found] == [path]
+    assert hint in found[0].fix
+    assert found[0].file == "Pulumi.local.yaml"
+
+
+def test_all_findings_come_in_one_run() -> None:
+    """Nobody runs a preview for each mistake."""
+    found = findings({"celery-fleet:nmae": "x", "celery-fleet:target": "moon", "celery-fleet:platform": '{"kedda": 1}'})
+    assert {finding.path for finding in found} == {
+        "celery-fleet:nmae",
+        "celery-fleet:target",
+        "celery-fleet:platform.kedda",
+    }
+
+
+def test_keys_of_others_are_not_ours() -> None:
+    """A provider's own configuration is not looked at."""
+    assert settings({"aws:region": "us-east-1", "kubernetes:context": "x"}).spec.name == "celery-fleet"
+
+
+def test_both_registry_and_prebuilt_is_one_too_many() -> None:
+    """One of them would be ignored."""
+    both = '{"registry": "r.example", "prebuilt": {"web": "w:1", "worker": "w:1"}}'
+    found = findings({"celery-fleet:images": both})
+    assert [finding.path for finding in found] == ["celery-fleet:images"]
+
+
+def test_a_cluster_of_ones_own_needs_images_that_it_can_pull() -> None:
+    """Outside the sandbox nobody loads them into the nodes; the commands that help stand in the message."""
+    found = findings({}, variables={"FLEET_RESULTS_PASSWORD": "a-password-of-a-test"})
+    assert [finding.path for finding in found] == ["celery-fleet:images"]
+    for command in ("docker login", "images.registry", "kind load docker-image"):
+        assert command in found[0].fix
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        pytest.param('{"registry": "registry.example/team"}', id="registry"),
+        pytest.param('{"prebuilt": {"web": "web:1", "worker": "worker:1"}}', id="prebuilt"),
+    ],
+)
+def test_either_of_two_origins_will_do(images: str) -> None:
+    """A registry to push to, or images that are there."""
+    config = {"celery-fleet:images": images}
+    found = load_settings(config, {"FLEET_RESULTS_PASSWORD": "a-password-of-a-test"}, stack="local", root=ROOT)
+    assert found.stack == "local"
+
+
+@pytest.mark.parametrize(
+    ("password", "word"),
+    [
+        pytest.param(None, "is missing", id="none"),
+        pytest.param("short", "right form", id="too-short"),
+        pytest.param('quotes"and spaces', "right form", id="needs-quoting"),
+    ],
+)
+def test_a_password_that_will_not_do_is_refused_without_being_shown(password: str | None, word: str) -> None:
+    """The message says how to set one and never repeats it."""
+    variables = {"FLEET_IMAGES": "local"} | ({} if password is None else {"FLEET_RESULTS_PASSWORD": password})
+    found = findings({}, variables=variables)
+    assert [finding.path for finding in found] == ["celery-fleet:resultsPassword"]
+    assert word in found[0].problem
+    assert "pulumi config set --secret celery-fleet:resultsPassword" in found[0].fix
+    assert password is None or password not in str(found[0])
+
+
+def test_no_setting_shows_the_password() -> None:
+    """Neither where the settings are printed nor where they are refused."""
+    config = {"celery-fleet:resultsPassword": "a-password-of-a-test"}
+    assert "a-password-of-a-test" not in repr(settings(config))
+    assert all("a-password" not in str(item) for item in findings({**config, "celery-fleet:nmae": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("stack", "deletion", "protect"),
+    [
+        pytest.param("local", DeletionPolicy.DELETE, False, id="local-leaves-nothing"),
+        pytest.param("dev", DeletionPolicy.RETAIN, False, id="dev-keeps-messages"),
+        pytest.param("staging", DeletionPolicy.RETAIN, True, id="staging-is-protected"),
+        pytest.param("prod", DeletionPolicy.RETAIN, True, id="prod-is-protected"),
+    ],
+)
+def test_safety_depends_on_the_environment(stack: str, deletion: DeletionPolicy, protect: bool) -> None:
+    """The default is the safe one wherever somebody may rely on it."""
+    found = settings(stack=stack)
+    assert (found.deletion, found.protect) == (deletion, protect)
+
+
+def test_safety_can_be_stated() -> None:
+    """What the file says counts."""
+    found = settings({"celery-fleet:deletionPolicy": "retain", "celery-fleet:protect": "true"})
+    assert (found.deletion, found.protect) == (DeletionPolicy.RETAIN, True)
+
+
+def test_variables_override_a_committed_file() -> None:
+    """So that working against another cluster leaves the work tree as it is."""
+    config = {"celery-fleet:context": "of-the-file", "celery-fleet:images": '{"base": "base-of-the-file"}'}
+    assert (settings(config).context, settings(config).base_image) == ("of-the-file", "base-of-the-file")
+    found = settings(config, FLEET_CONTEXT="mine", FLEET_BASE_IMAGE="my-base")
+    assert (found.context, found.base_image) == ("mine", "my-base")
+
+
+def test_every_part_of_the_platform_exists_unless_it_is_installed() -> None:
+    """Each key of the configuration reaches its own part."""
+    assert set(settings().platform.values()) == {Provision.EXISTING}
+    for part in PlatformPart:
+        platform = settings({"celery-fleet:platform": f'{{"{part.value}": "install"}}'}).platform
+        assert [other for other, provision in platform.items() if provision is Provision.INSTALL] == [part]
+
+
+def test_the_environment_of_a_stack_is_its_own(tmp_path: Path) -> None:
+    """Stated values count, the rest comes from the environment of that name."""
+    config = {"celery-fleet:environment": '{"startup": "12s", "broker": {"nodes": 3}}'}
+    environment = settings(config).environment
+    assert (environment.startup_seconds, environment.broker_nodes, environment.cpu_scale) == (12.0, 3, 0.05)
+
+
+def test_a_wrong_environment_is_found_at_its_line(tmp_path: Path) -> None:
+    """Where the stack's own file says it, the finding points there."""
+    (tmp_path / "Pulumi.local.yaml").write_text("config:\n  celery-fleet:environment:\n    loadFactor: 5000\n")
+    with pytest.raises(CatalogueError) as raised:
+        load_settings({"celery-fleet:environment": '{"loadFactor": 5000}'}, VARIABLES, stack="local", root=tmp_path)
+    assert [(finding.file, finding.line) for finding in raised.value.findings] == [("Pulumi.local.yaml", 3)]
