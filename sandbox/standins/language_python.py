@@ -16,6 +16,7 @@ import os
 import platform
 import signal
 import sys
+import sysconfig
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -204,20 +205,20 @@ def installed_plugins(environment: Mapping[str, str]) -> dict[str, str]:
     not even use it, and names it clearly when one does.
     """
     plugins: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
-        if not distribution.name.lower().replace("_", "-").startswith("pulumi-"):
-            continue
-        for file in distribution.files or []:
-            if file.name != "pulumi-plugin.json":
-                continue
+    # By the file, as the real host does: asking every installed distribution takes a third of a second.
+    for folder in dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")):
+        for file in sorted(Path(folder).glob("pulumi_*/pulumi-plugin.json")):
             stated = json.loads(file.read_text())
-            if stated.get("resource"):
-                name = stated.get("name") or distribution.name.removeprefix("pulumi-")
-                plugins[name] = stated.get("version") or distribution.version
+            if stated.get("resource") and stated.get("version"):
+                plugins[stated.get("name") or file.parent.name.removeprefix("pulumi_")] = stated["version"]
     if environment.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION") != "true":
         return plugins
-    folder = Path(environment.get("PULUMI_HOME") or "~/.pulumi").expanduser() / "plugins"
-    return {name: version for name, version in plugins.items() if (folder / f"resource-{name}-v{version}").is_dir()}
+    home = Path(environment.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+    return {
+        name: version
+        for name, version in plugins.items()
+        if (home / "plugins" / f"resource-{name}-v{version}").is_dir()
+    }
 
 
 def main() -> None:

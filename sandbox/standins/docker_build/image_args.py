@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.standins.docker_build.build_context import context_hash
-from sandbox.standins.kubernetes.values import Manifest, has_unknown
+from sandbox.standins.property_values import Properties, has_unknown
 
 COMPARED: Final = (
     "addHosts",
@@ -51,7 +51,7 @@ MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 class ImageArgs:
     """An image resource's inputs, read once."""
 
-    raw: Manifest
+    raw: Properties
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Property and reason of everything that is wrong."""
 
@@ -106,12 +106,12 @@ class ImageArgs:
         """The hash of everything the build can see."""
         return context_hash(self.context, self.dockerfile, self.named_contexts)
 
-    def _section(self, name: str) -> Manifest:
+    def _section(self, name: str) -> Properties:
         found = self.raw.get(name)
         return found if isinstance(found, dict) else {}
 
 
-def read_image_args(raw: Manifest) -> ImageArgs:
+def read_image_args(raw: Properties) -> ImageArgs:
     """The inputs with everything that is wrong with them; what is not known yet is taken to be right."""
     args = ImageArgs(raw)
     wrong = args.failures.append
@@ -153,7 +153,7 @@ def repository_of(tag: str) -> str:
     return found["name"] if found else tag.rsplit(":", 1)[0]
 
 
-def changed_inputs(old_state: Manifest, new: ImageArgs) -> list[str]:
+def changed_inputs(old_state: Properties, new: ImageArgs) -> list[str]:
     """The properties that make a new build necessary."""
     old = ImageArgs(old_state)
     changed = [name for name in COMPARED if (old_state.get(name) or None) != (new.raw.get(name) or None)]
@@ -179,6 +179,6 @@ def changed_inputs(old_state: Manifest, new: ImageArgs) -> list[str]:
     return changed
 
 
-def _registries(raw: Manifest) -> list[tuple[object, object]]:
+def _registries(raw: Properties) -> list[tuple[object, object]]:
     """Addresses and users; a renewed password is no change of the image."""
     return [(entry.get("address"), entry.get("username")) for entry in raw.get("registries") or []]

@@ -19,8 +19,15 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from sandbox.standins.docker_build.buildah import Buildah
 from sandbox.standins.docker_build.containerd import Containerd
 from sandbox.standins.docker_build.image_args import ImageArgs, changed_inputs, digested, read_image_args
-from sandbox.standins.kubernetes.values import Manifest, has_unknown, marshal, plain, unmarshal, with_secrets_of
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
+from sandbox.standins.property_values import (
+    Properties,
+    has_unknown,
+    marshal,
+    unmarshal,
+    with_secrets_of,
+    without_secrets,
+)
 
 IMAGE: Final = "docker-build:index:Image"
 
@@ -83,13 +90,15 @@ class DockerBuildProvider:
         token = request.urn.split("::")[2].rsplit("$", 1)[-1]
         if token != IMAGE:
             raise PluginError(f"{token} is not supported by the sandbox's stand-in for the docker-build plugin")
-        args = read_image_args(plain(unmarshal(request.news)))
+        args = read_image_args(without_secrets(unmarshal(request.news)))
         failures = [provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in args.failures]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     async def diff(self, request: Message) -> Message:
         """Which inputs, or files of the context, changed since the last build."""
-        changed = changed_inputs(plain(unmarshal(request.olds)), read_image_args(plain(unmarshal(request.news))))
+        changed = changed_inputs(
+            without_secrets(unmarshal(request.olds)), read_image_args(without_secrets(unmarshal(request.news)))
+        )
         ignored = set(request.ignoreChanges)
         update = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.UPDATE)
         found = {name: update for name in changed if name not in ignored}
@@ -100,7 +109,7 @@ class DockerBuildProvider:
         """Build the image and export it."""
         name, given = request.urn.split("::")[3], unmarshal(request.properties)
         state = await self._built(request.urn, given, preview=request.preview)
-        resource_id = "" if request.preview else str(plain(state).get("digest") or name)
+        resource_id = "" if request.preview else str(without_secrets(state).get("digest") or name)
         return provider_pb2.CreateResponse(id=resource_id, properties=marshal(state))
 
     async def update(self, request: Message) -> Message:
@@ -111,7 +120,7 @@ class DockerBuildProvider:
 
     async def read(self, request: Message) -> Message:
         """The image as it was built; nothing when it was exported and is not where it was put."""
-        state = plain(unmarshal(request.properties))
+        state = without_secrets(unmarshal(request.properties))
         args, digest = ImageArgs(state), str(state.get("digest") or "")
         if self.containerd is not None and digest and args.is_exported and args.tags:
             found = [await self.containerd.has(tag, digest) for tag in args.tags]
@@ -121,15 +130,15 @@ class DockerBuildProvider:
 
     async def delete(self, request: Message) -> Message:
         """Forget the image where it was put."""
-        state = plain(unmarshal(request.properties))
+        state = without_secrets(unmarshal(request.properties))
         if self.containerd is not None and state.get("digest"):
             await self.containerd.remove(ImageArgs(state).tags, str(state["digest"]))
         return empty_pb2.Empty()
 
-    async def _built(self, urn: str, given: Manifest, *, preview: bool) -> Manifest:
+    async def _built(self, urn: str, given: Properties, *, preview: bool) -> Properties:
         """The state after the build: the inputs, the context's hash, the digest and the reference to use."""
-        args = read_image_args(plain(given))
-        state: Manifest = {"push": False, **plain(given)}
+        args = read_image_args(without_secrets(given))
+        state: Properties = {"push": False, **without_secrets(given)}
         if args.tags:
             state["ref"] = args.tags[0]
         if has_unknown(args.raw.get("context")) or has_unknown(args.raw.get("dockerfile")):

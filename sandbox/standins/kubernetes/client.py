@@ -21,8 +21,9 @@ import aiohttp
 
 from sandbox.standins.kubernetes.kubeconfig import ClusterAccess
 from sandbox.standins.kubernetes.naming import Kind, kind_of, name_of, namespace_of
-from sandbox.standins.kubernetes.values import Manifest, Value
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import Value
 
 CONNECTIONS: Final = 32
 REQUEST_TIMEOUT_SECONDS: Final = 60

@@ -14,7 +14,8 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from sandbox.standins.kubernetes.immutable_fields import Pattern
-from sandbox.standins.kubernetes.values import Manifest, Unknown, Value
+from sandbox.standins.kubernetes.values import Manifest
+from sandbox.standins.property_values import Unknown, Value
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from sandbox.standins.kubernetes.diffing import Path, parse_path
 from sandbox.standins.kubernetes.naming import annotation, metadata_of
-from sandbox.standins.kubernetes.values import Manifest, Value
+from sandbox.standins.kubernetes.values import Manifest
+from sandbox.standins.property_values import Value
 
 CREATE_MANAGER: Final = "pulumi-kubernetes"
 """The name under which objects are created; the first update moves its fields to the resource's own manager."""

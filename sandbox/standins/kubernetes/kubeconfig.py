@@ -17,8 +17,9 @@ from pathlib import Path
 
 import yaml
 
-from sandbox.standins.kubernetes.values import Manifest, Value
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.standins.kubernetes.values import Manifest, Unknown
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import Unknown
 
 AUTONAMED_ANNOTATION: Final = "pulumi.com/autonamed"
 SUFFIX_HEX_DIGITS: Final = 8

@@ -16,7 +16,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from sandbox.standins.kubernetes.naming import kind_of
-from sandbox.standins.kubernetes.values import Manifest, Value, has_unknown
+from sandbox.standins.kubernetes.values import Manifest
+from sandbox.standins.property_values import Value, has_unknown
 
 READ_ONLY_METADATA: Final = (
     "creationTimestamp",

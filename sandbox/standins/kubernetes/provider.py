@@ -20,8 +20,9 @@ from sandbox.standins.kubernetes import planning, resources
 from sandbox.standins.kubernetes.cluster import Cluster, connect
 from sandbox.standins.kubernetes.diffing import Change
 from sandbox.standins.kubernetes.settings import compare_settings, read_settings
-from sandbox.standins.kubernetes.values import marshal, parse_checkpoint, plain, unmarshal
+from sandbox.standins.kubernetes.values import parse_checkpoint, plain
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
+from sandbox.standins.property_values import marshal, unmarshal
 
 CHANGE_KINDS: Final = {
     (Change.ADD, False): provider_pb2.PropertyDiff.ADD,

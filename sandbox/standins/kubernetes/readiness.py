@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sandbox.standins.kubernetes.naming import Kind, metadata_of, name_of, namespace_of
-from sandbox.standins.kubernetes.values import Manifest, Value
+from sandbox.standins.kubernetes.values import Manifest
+from sandbox.standins.property_values import Value
 
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass")
 

@@ -30,6 +30,7 @@ from sandbox.standins.kubernetes.planning import is_definition, refuse_foreign_t
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.kubernetes.waiting import NotReadyError
 from sandbox.standins.plugin_server import InitFailedError, PluginError
+from sandbox.standins.property_values import has_unknown, marshal
 
 PATCH_MANAGER_ANNOTATION: Final = "pulumi.com/patchFieldManager"
 
@@ -52,7 +53,7 @@ async def created(cluster: Cluster, urn: str, given: Manifest, *, timeout_second
     Raises: InitFailedError when it exists but is not ready; PluginError when it was not created.
     """
     inputs = values.plain(given)
-    if preview and (values.has_unknown(inputs) or not await cluster.is_served(inputs)):
+    if preview and (has_unknown(inputs) or not await cluster.is_served(inputs)):
         return Outcome(state=given)
     objects, waiting = cluster.reached()
     manager = _field_manager(inputs, {})
@@ -101,7 +102,7 @@ async def updated(
     Raises: InitFailedError when the object exists but refused the inputs or is not ready; PluginError when it is gone.
     """
     inputs = normalized(values.plain(news))
-    if preview and (values.has_unknown(inputs) or not await cluster.is_served(inputs)):
+    if preview and (has_unknown(inputs) or not await cluster.is_served(inputs)):
         return news
     objects, waiting = cluster.reached()
     _, old_live = values.parse_checkpoint(olds)
@@ -218,7 +219,7 @@ def _fail_initialized(
     raise InitFailedError(
         message,
         resource_id=resource_id or object_id(values.plain(state)),
-        state=values.marshal(state),
+        state=marshal(state),
         reasons=[message, *reasons],
-        inputs=None if inputs is None else values.marshal(inputs),
+        inputs=None if inputs is None else marshal(inputs),
     )

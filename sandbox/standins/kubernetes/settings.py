@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sandbox.standins.kubernetes.kubeconfig import active_cluster, ambient_kubeconfig, parse_kubeconfig
-from sandbox.standins.kubernetes.values import UNKNOWN_MARKS, Manifest, Unknown, Value
+from sandbox.standins.kubernetes.values import Manifest
+from sandbox.standins.property_values import UNKNOWN_MARKS, Unknown, Value
 
 CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
 IDENTIFIER_KEY: Final = "clusterIdentifier"

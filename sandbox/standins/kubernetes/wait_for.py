@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sandbox.standins.kubernetes.readiness import at, is_observed, number_at
-from sandbox.standins.kubernetes.values import Manifest, Value
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import Value
 
 ANNOTATION: Final = "pulumi.com/waitFor"
 

@@ -16,7 +16,7 @@ from sandbox.standins.docker_build.build_context import context_hash, is_ignored
 from sandbox.standins.docker_build.buildah import BuiltImage, Progress
 from sandbox.standins.docker_build.image_args import ImageArgs, changed_inputs, digested, read_image_args
 from sandbox.standins.docker_build.provider import DockerBuildProvider
-from sandbox.standins.kubernetes.values import UNKNOWN, Manifest, marshal, unmarshal
+from sandbox.standins.property_values import UNKNOWN, Properties, marshal, unmarshal
 from tests.sandbox.standins.kubernetes_fakes import RememberingLog
 
 URN = "urn:pulumi:local::fleet::docker-build:index:Image::web"
@@ -96,7 +96,7 @@ def test_only_a_name_with_its_registry_gets_a_digest(tag: str, reference: str) -
     assert digested(tag, DIGEST) == reference
 
 
-def inputs(folder: Path, **more: object) -> Manifest:
+def inputs(folder: Path, **more: object) -> Properties:
     return {"context": {"location": str(folder)}, "tags": [TAG], "push": True, **more}
 
 
@@ -115,7 +115,7 @@ def inputs(folder: Path, **more: object) -> Manifest:
         pytest.param({}, [], id="nothing"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(folder: Path, more: Manifest, wrong: list[str]) -> None:
+def test_what_cannot_be_honoured_is_refused_by_name(folder: Path, more: Properties, wrong: list[str]) -> None:
     """All of it in one report."""
     assert [name for name, _ in read_image_args(inputs(folder, **more)).failures] == wrong
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(folder: Path, more: Manifest
         pytest.param({"registries": [{"address": "docker.io", "password": "new"}]}, [], id="renewed-password"),
     ],
 )
-def test_what_makes_a_new_build_necessary(folder: Path, more: Manifest, changed: list[str]) -> None:
+def test_what_makes_a_new_build_necessary(folder: Path, more: Properties, changed: list[str]) -> None:
     """An unchanged program on an unchanged context builds nothing."""
     registries = [{"address": "docker.io", "password": "old"}] if "registries" in more else []
     old = inputs(folder, registries=registries)
@@ -172,7 +172,7 @@ def provider(buildah: FakeBuildah, containerd: FakeContainerd | None) -> DockerB
     return DockerBuildProvider(RememberingLog(), buildah, containerd)  # type: ignore[arg-type]
 
 
-def created(one: DockerBuildProvider, given: Manifest, *, preview: bool = False) -> tuple[str, Manifest]:
+def created(one: DockerBuildProvider, given: Properties, *, preview: bool = False) -> tuple[str, Properties]:
     request = provider_pb2.CreateRequest(urn=URN, properties=marshal(given), preview=preview)
     response = asyncio.run(one.create(request))
     return response.id, unmarshal(response.properties)
@@ -203,7 +203,7 @@ def test_without_a_sandbox_an_image_is_pushed_to_its_registry(folder: Path) -> N
         pytest.param({"buildArgs": {"BASE": UNKNOWN}}, 0, id="not-known-yet"),
     ],
 )
-def test_a_preview_never_puts_an_image_anywhere(folder: Path, more: Manifest, builds: int) -> None:
+def test_a_preview_never_puts_an_image_anywhere(folder: Path, more: Properties, builds: int) -> None:
     """It may build, to find mistakes early."""
     buildah, containerd = FakeBuildah(), FakeContainerd()
     resource_id, state = created(provider(buildah, containerd), inputs(folder, **more), preview=True)

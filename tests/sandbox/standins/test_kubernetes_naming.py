@@ -21,8 +21,9 @@ from sandbox.standins.kubernetes.naming import (
     urn_name,
     urn_type,
 )
-from sandbox.standins.kubernetes.values import UNKNOWN, Manifest
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import UNKNOWN
 
 URN = "urn:pulumi:local::fleet::celery-fleet:web:Web$kubernetes:core/v1:ConfigMap::plan"
 

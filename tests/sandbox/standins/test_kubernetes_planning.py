@@ -16,8 +16,9 @@ from sandbox.standins.kubernetes.cluster import Cluster
 from sandbox.standins.kubernetes.normalize import canonical_quantity, normalized
 from sandbox.standins.kubernetes.planning import Difference, checked, compared, refuse_foreign_type
 from sandbox.standins.kubernetes.settings import read_settings
-from sandbox.standins.kubernetes.values import UNKNOWN, Manifest, SecretValue, plain
+from sandbox.standins.kubernetes.values import Manifest, plain
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import UNKNOWN, SecretValue
 
 CONFIGMAP_URN = "urn:pulumi:local::fleet::kubernetes:core/v1:ConfigMap::plan"
 

@@ -17,9 +17,10 @@ from sandbox.standins.kubernetes.cluster import Cluster
 from sandbox.standins.kubernetes.naming import Kind
 from sandbox.standins.kubernetes.objects import Objects
 from sandbox.standins.kubernetes.settings import read_settings
-from sandbox.standins.kubernetes.values import UNKNOWN, Manifest, SecretValue, unmarshal
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.kubernetes.waiting import Waiting
 from sandbox.standins.plugin_server import InitFailedError, PluginError
+from sandbox.standins.property_values import UNKNOWN, SecretValue, unmarshal
 from tests.sandbox.standins.kubernetes_fakes import FakeClient, RememberingLog
 
 URN = "urn:pulumi:local::fleet::kubernetes:core/v1:ConfigMap::plan"

@@ -14,8 +14,9 @@ import yaml
 
 from sandbox.standins.kubernetes.kubeconfig import cluster_access, parse_kubeconfig
 from sandbox.standins.kubernetes.settings import compare_settings, read_settings
-from sandbox.standins.kubernetes.values import UNKNOWN, UNKNOWN_STRING, Manifest
+from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.property_values import UNKNOWN, UNKNOWN_STRING
 
 
 def kubeconfig(server: str = "http://127.0.0.1:1", **user: object) -> Manifest:

@@ -8,19 +8,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.standins.kubernetes.values import (
+from sandbox.standins.kubernetes.values import Manifest, checkpoint, parse_checkpoint, plain, with_secrets_of
+from sandbox.standins.property_values import (
     UNKNOWN,
     UNKNOWN_STRING,
-    Manifest,
     SecretValue,
     Value,
-    checkpoint,
     has_unknown,
     marshal,
-    parse_checkpoint,
-    plain,
     unmarshal,
-    with_secrets_of,
 )
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.just(UNKNOWN)

@@ -14,8 +14,8 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from sandbox.standins.kubernetes.values import marshal, unmarshal
 from sandbox.standins.plugin_server import InitFailedError, PluginError, engine_address, servicer
+from sandbox.standins.property_values import marshal, unmarshal
 
 
 def ask(rpc: str, request: Any, **calls: Any) -> Any:
