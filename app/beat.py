@@ -25,7 +25,7 @@ TICK_SECONDS = 30.0
 def with_heartbeat(scheduler: type[Any], health: HealthFiles) -> type[Any]:
     """The application's scheduler class, which tells the probe of every tick."""
 
-    class HeartbeatScheduler(scheduler):  # type: ignore[valid-type, misc] -- whichever class the application names
+    class HeartbeatScheduler(scheduler):
         def tick(self, *args: Any, **kwargs: Any) -> Any:
             health.turned(BEAT)
             return super().tick(*args, **kwargs)

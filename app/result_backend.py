@@ -10,7 +10,7 @@ from typing import Any
 from celery.backends.redis import RedisBackend
 
 
-class ResultBackend(RedisBackend):  # type: ignore[misc] -- Celery publishes no types
+class ResultBackend(RedisBackend):
     """Named by the setting `result_backend`."""
 
     def on_task_call(self, producer: Any, task_id: str) -> None:

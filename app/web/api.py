@@ -74,13 +74,13 @@ def create_api(app: Any, document: ProducerDocument, *, publisher: Publisher, re
     api = FastAPI(
         title=document.fleet, description="Enqueues tasks and answers about them.", version="1", lifespan=lifespan
     )
-    _add_tasks(api, app, router, publisher, results, metrics)
+    _add_tasks(api, app=app, router=router, publisher=publisher, results=results, metrics=metrics)
     _add_operations(api, document, results, metrics)
     return api
 
 
 def _add_tasks(
-    api: FastAPI, app: Any, router: TaskRouter, publisher: Publisher, results: Results, metrics: Metrics
+    api: FastAPI, *, app: Any, router: TaskRouter, publisher: Publisher, results: Results, metrics: Metrics
 ) -> None:
     known = {name for name in app.tasks if not name.startswith("celery.") and router.takes(name)}
 

@@ -25,7 +25,7 @@ OVERDUE_SECONDS = 60.0
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
-class ProofOfLife(bootsteps.StartStopStep):  # type: ignore[misc] -- Celery publishes no types
+class ProofOfLife(bootsteps.StartStopStep):
     """Writes the probes' files for as long as the consumer consumes."""
 
     requires = (Tasks,)
@@ -50,10 +50,10 @@ class ProofOfLife(bootsteps.StartStopStep):  # type: ignore[misc] -- Celery publ
     shutdown = stop
 
 
-class QueueConsumer(Consumer):  # type: ignore[misc] -- Celery publishes no types
+class QueueConsumer(Consumer):
     """Named by the setting `worker_consumer`."""
 
-    class Blueprint(Consumer.Blueprint):  # type: ignore[misc] -- Celery publishes no types
+    class Blueprint(Consumer.Blueprint):
         """Celery's steps with one exchanged for another."""
 
         default_steps = [
