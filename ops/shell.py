@@ -39,6 +39,7 @@ def fleet_variables(target: Target) -> Iterator[dict[str, str]]:
         results = stack.enter_context(forwarding.forwarded(target, RESULTS_SERVICE, RESULTS_PORT))
         variables = {
             "FLEET_DOCUMENT": str(document),
+            "CELERY_CONFIG_MODULE": "app.shell",
             "FLEET_BROKER_HOST": forwarding.LOOPBACK,
             "FLEET_BROKER_PORT": str(broker),
             "FLEET_BROKER_USERNAME": username,

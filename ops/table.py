@@ -83,7 +83,7 @@ def _count(number: int | None) -> str:
 
 
 def _done(view: QueueView, sent: Mapping[str, int] | None) -> str:
-    return str(view.counters.done) if sent is None else f"{view.counters.done}/{sent.get(view.name, 0)}"
+    return str(view.counters.finished) if sent is None else f"{view.counters.finished}/{sent.get(view.name, 0)}"
 
 
 def _failed(view: QueueView) -> str:
@@ -93,7 +93,7 @@ def _failed(view: QueueView) -> str:
 def queue_line(views: Sequence[QueueView], sent: Mapping[str, int]) -> str:
     """The same in one line, for a log: `high 120/300 r2 u8 2/4 pods`."""
     return "; ".join(
-        f"{view.name} {view.counters.done}/{sent.get(view.name, 0)} done, {_count(view.ready)} ready, "
+        f"{view.name} {view.counters.finished}/{sent.get(view.name, 0)} done, {_count(view.ready)} ready, "
         f"{_count(view.replicas)} of {_count(view.desired)} pods"
         for view in views
     )

@@ -1,15 +1,15 @@
 """What the web layer's `GET /queues` says about each queue, and percentiles from its histogram of waits.
 
 The counters are cumulative since the results store started; what happened between two readings is their difference. A percentile from a histogram
-is as exact as its buckets, which are a quarter wide: inside one it is interpolated evenly. Only buckets that hold something are listed.
+is as exact as its buckets: inside one it is interpolated evenly, and a wait beyond the last bound counts as that bound.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-BUCKET_GROWTH = 1.25
-"""A bucket reaches from its upper bound divided by this up to its bound, as the workers count."""
+BOUNDS_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+"""The buckets' upper bounds, as the workers count (`app.waits`): a bucket that holds nothing is not listed, yet bounds the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,19 +18,20 @@ class Counters:
 
     started: int = 0
     done: int = 0
-    """Tasks that have an outcome, good or bad."""
+    """Tasks that ended well."""
     failed: int = 0
+    """Tasks that failed, were killed for their time, or were cancelled."""
     waits: Mapping[float, int] = field(default_factory=dict)
     """Upper bound of a bucket in seconds -> tasks whose wait fell into it."""
 
     @property
     def finished(self) -> int:
         """Tasks that have an outcome."""
-        return self.done
+        return self.done + self.failed
 
     def since(self, start: "Counters") -> "Counters":
         """What happened after `start`; a store that began anew counts from zero."""
-        if self.started < start.started or self.done < start.done:
+        if self.started < start.started or self.finished < start.finished:
             return self
         return Counters(
             started=self.started - start.started,
@@ -59,6 +60,11 @@ def _bound(item: tuple[str, Any]) -> float:
     return float(item[0])
 
 
+def lower_bound(bound: float) -> float:
+    """Where the bucket with this upper bound begins."""
+    return max((lower for lower in BOUNDS_SECONDS if lower < bound), default=0.0)
+
+
 def percentile(waits: Mapping[float, int], percent: float) -> float | None:
     """The wait in seconds that `percent` of the tasks did not exceed; None when none was counted."""
     total = sum(waits.values())
@@ -67,10 +73,10 @@ def percentile(waits: Mapping[float, int], percent: float) -> float | None:
     wanted = total * percent / 100
     counted, longest = 0, 0.0
     for bound, count in sorted(waits.items()):
+        lower, longest = lower_bound(bound), min(bound, BOUNDS_SECONDS[-1])
         if count and counted + count >= wanted:
-            lower = bound / BUCKET_GROWTH
-            return lower + (bound - lower) * (wanted - counted) / count
-        counted, longest = counted + count, bound
+            return lower + (longest - lower) * (wanted - counted) / count
+        counted += count
     return longest
 
 
@@ -81,6 +87,6 @@ def share_within(waits: Mapping[float, int], seconds: float) -> float | None:
         return None
     within = 0.0
     for bound, count in waits.items():
-        lower = bound / BUCKET_GROWTH
+        lower = lower_bound(bound)
         within += count * min(1.0, max(0.0, (seconds - lower) / (bound - lower)))
     return within / total
