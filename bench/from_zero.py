@@ -94,7 +94,7 @@ def _epoch(moment: str) -> float:
 def _measure(fleet: RunningFleet, deployments: Watch, pods: Watch, deployment: str) -> Start:
     """One start from zero of one Deployment."""
     begin = time.time()
-    task_id = fleet.enqueue(TASK_OF_QUEUE[QUEUE], kwargs=arguments(QUEUE, uuid.uuid4().hex, seconds=1.0))
+    task_id = fleet.enqueue(TASK_OF_QUEUE[QUEUE], kwargs=arguments(QUEUE, uuid.uuid4().hex))
 
     def of_deployment(item: dict[str, Any]) -> bool:
         return bool(item["metadata"]["name"] == deployment and item["spec"].get("replicas", 1) > 0)

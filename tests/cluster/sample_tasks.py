@@ -18,7 +18,7 @@ THUMBNAIL_PIXELS = 64
 
 @functools.cache
 def picture(width: int, height: int) -> str:
-    """A JPEG in base64; twenty million pixels keep one worker busy for a good part of a second."""
+    """A JPEG in base64; twenty million pixels keep one worker busy for a quarter of a second."""
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((width, height)).convert("RGB").save(buffer, format="JPEG", quality=60)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -9,7 +9,7 @@ from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
 pytestmark = pytest.mark.cluster
 
-THUMBNAILS = 24
+THUMBNAILS = 40
 REPORT_SECONDS = 12.0
 
 
@@ -43,7 +43,7 @@ def test_no_task_of_a_burst_is_lost_with_a_pod(fleet: RunningFleet) -> None:
     """Tasks that waited, that were prefetched and that ran are all done in the end."""
     with fleet.http() as client:
         tasks = [
-            enqueue(client, TASK_OF_QUEUE["thumbnails"], kwargs=arguments("thumbnails", f"burst-{number}"))
+            enqueue(client, TASK_OF_QUEUE["thumbnails"], kwargs=arguments("thumbnails", f"burst-{number}", large=True))
             for number in range(THUMBNAILS)
         ]
     pods = fleet.objects("pods", "-l", "app.kubernetes.io/name=worker-thumbnails")

@@ -15,7 +15,7 @@ from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
 pytestmark = pytest.mark.cluster
 
-BURST = {"high": 2500, "default": 800, "thumbnails": 40, "reports": 8}
+BURST = {"high": 2500, "default": 800, "thumbnails": 160, "reports": 8}
 """Tasks that are more than the minimum's pods have done before the autoscaler looks again (15 s)."""
 
 HIGH_DUE_SECONDS = 60
