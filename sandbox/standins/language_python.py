@@ -29,8 +29,8 @@ from sandbox.standins.plugin_server import Call, Context, Message, engine_addres
 from sandbox.standins.program_runner import SHOWN_TO_THE_USER
 
 RUNNER: Final = Path(__file__).with_name("program_runner.py")
-TERMINATION_SECONDS: Final = 5.0
-"""How long a cancelled program may take to end by itself."""
+TERMINATION_SECONDS: Final = 3.0
+"""How long a cancelled program may take to end by itself; the engine kills this host after five."""
 
 CHUNK_BYTES: Final = 16 * 1024
 
@@ -150,15 +150,18 @@ class PythonLanguageHost:
 
     async def cancel(self, _request: Message) -> Message:
         """End what runs."""
-        await asyncio.gather(*(self._stop(process) for process in list(self._running)))
+        await self.stop_all()
         return empty_pb2.Empty()
+
+    async def stop_all(self) -> None:
+        """End every program and plugin that still runs."""
+        await asyncio.gather(*(self._stop(process) for process in list(self._running)))
 
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         self._running.add(process)
-        try:
-            return await process.wait()
-        finally:
-            self._running.discard(process)
+        code = await process.wait()
+        self._running.discard(process)
+        return code
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is not None:
@@ -229,9 +232,16 @@ def main() -> None:
         host.calls(),
         {"RunPlugin": host.run_plugin, "InstallDependencies": host.install_dependencies},
     )
-    asyncio.run(
-        serve_plugin(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(implementation, server))
-    )
+
+    async def serve() -> None:
+        try:
+            await serve_plugin(
+                lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(implementation, server)
+            )
+        finally:
+            await host.stop_all()
+
+    asyncio.run(serve())
 
 
 if __name__ == "__main__":

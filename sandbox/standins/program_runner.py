@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import logging
 import os
 import runpy
+import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,9 @@ import pulumi.runtime
 
 SHOWN_TO_THE_USER = 32
 """Exit code that tells the language host that the failure has been explained already."""
+
+PR_SET_PDEATHSIG = 1
+"""Linux's number for the option, from prctl(2)."""
 
 INTERRUPTED = 130
 """Exit code of a program that was told to stop."""
@@ -42,6 +47,7 @@ def main() -> None:
     parser.add_argument("program")
     parser.add_argument("arguments", nargs="*")
     given = parser.parse_args()
+    end_with_parent()
 
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
     pulumi.runtime.configure(
@@ -62,6 +68,11 @@ def main() -> None:
     # Futures of resources that a failing program never awaits are no news to the user.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     sys.exit(run_program(Path(given.program).absolute(), given.parallel))
+
+
+def end_with_parent() -> None:
+    """Have the system end this process with the language host, however that one ends; without it nobody waits for us."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_program(program: Path, parallel: int) -> int:

@@ -11,10 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from pulumi.runtime.proto import language_pb2
 
-from sandbox.standins.install import MARKER, install_plugins, wrapper_script
+from sandbox.standins.install import MARKER, REPOSITORY, install_plugins, wrapper_script
 from sandbox.standins.language_python import PythonLanguageHost, installed_plugins, program_arguments
 from sandbox.standins.program_runner import program_traceback
 
@@ -121,3 +122,21 @@ def test_a_plugins_script_starts_from_any_folder_and_prints_its_port(tmp_path: P
         process.terminate()
         process.communicate(timeout=10)
     assert process.returncode == 0, sys.executable
+
+
+def test_a_program_ends_with_the_host_that_started_it() -> None:
+    """A killed `pulumi up` leaves no program behind that waits for an engine for ever."""
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'from sandbox.standins.program_runner import end_with_parent;"
+        " import time; end_with_parent(); print(1, flush=True); time.sleep(60)'], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
