@@ -6,7 +6,7 @@ is the same everywhere.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -48,8 +48,8 @@ class Environment(Record, frozen=True, kw_only=True):
 class BrokerSpec(Model):
     """Overrides of the broker's size."""
 
-    nodes: Annotated[int, Field(ge=1, le=7)] | None = None
-    """RabbitMQ servers: 1, 3 or 5."""
+    nodes: Literal[1, 3, 5, 7] | None = None
+    """RabbitMQ servers; an even number would tolerate no more failures than the odd one below it."""
     cpu_millicores: Annotated[int | None, Field(ge=50, alias="cpuMillicores")] = None
     """CPU request of each, in thousandths of a core."""
     memory: Size | None = None
