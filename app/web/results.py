@@ -52,13 +52,6 @@ class Results:
         except StoreError as error:
             logger.warning("task %s has no acceptance marker: %s", task_id, type(error).__name__)
 
-    def forget(self, task_id: str) -> None:
-        """Take back the marker of a task that was not enqueued."""
-        try:
-            self._store.delete(accepted_key(self._fleet, task_id))
-        except StoreError as error:
-            logger.warning("the marker of task %s stays: %s", task_id, type(error).__name__)
-
     def find(self, task_id: str) -> TaskView | None:
         """What is known of a task; None when nothing is.
 

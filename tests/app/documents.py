@@ -1,0 +1,56 @@
+"""Documents and environments of a small fleet, as its pods would be given them."""
+
+from fleet.documents import ProducerDocument, Route, WorkerDocument
+from fleet.sizing import Pool, Shutdown, WorkerPlan
+
+ENVIRONMENT = {
+    "FLEET_BROKER_HOST": "127.0.0.1",
+    "FLEET_BROKER_PORT": "1",
+    "FLEET_BROKER_USERNAME": "producer",
+    "FLEET_BROKER_PASSWORD": "broker-secret",
+    "FLEET_RESULTS_HOST": "127.0.0.1",
+    "FLEET_RESULTS_PORT": "1",
+    "FLEET_RESULTS_PASSWORD": "results-secret",
+    "FLEET_POD_NAME": "pod-1",
+}
+
+PRODUCER = ProducerDocument(
+    fleet="shop",
+    application="app.celery_app:celery_app",
+    vhost="shop",
+    exchange="tasks",
+    unrouted="unrouted",
+    queues=("high", "default", "reports"),
+    routes=(
+        Route(pattern="app.tasks.orders.*", queue="high"),
+        Route(pattern="shop.orders.*", queue="high"),
+        Route(pattern="app.tasks.mail.*", queue="default"),
+        Route(pattern="app.tasks.reports.*", queue="reports"),
+    ),
+)
+
+GEVENT = WorkerPlan(
+    pool=Pool.GEVENT,
+    concurrency=8,
+    hard_limit_seconds=5.0,
+    soft_limit_seconds=None,
+    shutdown=Shutdown.WARM,
+    soft_shutdown_seconds=0,
+    grace_seconds=65,
+    max_memory_per_child_bytes=None,
+)
+
+SPOT_PREFORK = WorkerPlan(
+    pool=Pool.PREFORK,
+    concurrency=1,
+    hard_limit_seconds=30.0,
+    soft_limit_seconds=25.0,
+    shutdown=Shutdown.SOFT,
+    soft_shutdown_seconds=100,
+    grace_seconds=120,
+    max_memory_per_child_bytes=400 * 2**20,
+)
+
+
+def worker_document(queue: str = "high", shard: str | None = None, worker: WorkerPlan = GEVENT) -> WorkerDocument:
+    return WorkerDocument(producer=PRODUCER, queue=queue, shard=shard or queue, worker=worker)
