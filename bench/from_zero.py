@@ -5,12 +5,14 @@ example drives a copy of the Deployment while the fleet's own autoscaler is paus
 """
 
 import json
+import os
 import random
 import statistics
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,6 +31,8 @@ POLLING_SPREAD_SECONDS = 30.0
 """The moment of a `POST` is spread over the longer of both polling intervals, so that no phase is favoured."""
 
 LONGEST_START_SECONDS = 180.0
+STARTTIME_FIELD = 22 - 3
+"""Of `/proc/<pid>/stat`, counted after the command's name (proc(5): field 22; the name is the second)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +65,22 @@ def _scale_to_zero(fleet: RunningFleet, deployment: str) -> None:
 
 
 def _process_started(pod: str) -> float:
-    """When the first process of a pod began (seconds since the epoch); pods run on this machine."""
-    moments = []
+    """When the first process of a pod began (seconds since the epoch); pods run on this machine.
+
+    The kernel counts from boot in hundredths; psutil's own conversion rounds the boot to a second.
+    """
+    ticks = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
+        with suppress(psutil.Error, OSError):
             if process.environ().get("FLEET_POD_NAME") == pod:
-                moments.append(process.create_time())
-    if not moments:
+                fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+                ticks.append(int(fields[STARTTIME_FIELD]))
+    if not ticks:
         raise SystemExit(
             f"no process of pod {pod} on this machine; the parts of a start can be told on the sandbox only"
         )
-    return min(moments)
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - (since_boot - min(ticks) / os.sysconf("SC_CLK_TCK"))
 
 
 def _task_started(fleet: RunningFleet, pod: str, task_id: str) -> float | None:

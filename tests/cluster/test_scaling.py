@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 BURST = {"high": 2500, "default": 800, "thumbnails": 160, "reports": 8}
 """Tasks that are more than the minimum's pods have done before the autoscaler looks again (15 s)."""
 
-HIGH_DUE_SECONDS = 60
+HIGH_DUE_SECONDS = 45
 """Orders are done faster than a client on the same two cores can send them, so they all fall due at once."""
 
 REPORT_SECONDS = 8.0
