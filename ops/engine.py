@@ -26,6 +26,7 @@ SHORT_SECONDS = 60.0
 SHORT_FIX = "Run it by hand in `make shell` to see more."
 
 REDRAW_SECONDS = 0.25
+STOPPING = "stopping once this has finished (Ctrl-C again: at once)"
 
 LOCK_ATTEMPTS = 3
 """Another run may have to be waited for, and its lock taken away after it died."""
@@ -168,13 +169,12 @@ def _wait(process: "subprocess.Popen[str]", step: Step, done: EngineRun, timeout
         try:
             code = process.wait(REDRAW_SECONDS)
         except subprocess.TimeoutExpired:
-            step.note(done.detail)
+            step.note(f"{STOPPING}: {done.detail}" if interrupts else done.detail)
             if deadline is not None and time.monotonic() > deadline:
                 deadline = None
                 process.send_signal(signal.SIGINT)
         except KeyboardInterrupt:
             interrupts += 1
-            step.note("stopping when what is in flight has finished; Ctrl-C again to stop sooner")
             if interrupts < INTERRUPTS_BEFORE_KILL:
                 process.send_signal(signal.SIGINT)
             else:

@@ -89,7 +89,9 @@ class EngineRun:
 
     def _started(self, body: dict[str, Any]) -> None:
         metadata = body.get("metadata") or {}
-        if metadata.get("op") not in UNCHANGED and "pulumi:pulumi:Stack" not in str(metadata.get("type")):
+        # A component is in work for as long as its children are: they say more.
+        provided = (metadata.get("new") or metadata.get("old") or {}).get("provider")
+        if metadata.get("op") not in UNCHANGED and provided:
             self.running[str(metadata.get("urn"))] = short_name(str(metadata.get("urn")))
 
     def _finished(self, body: dict[str, Any]) -> None:

@@ -55,7 +55,8 @@ def settle_pending(target: Target, exported: str, progress: Progress, restore: C
     if not (document.get("deployment") or {}).get("pending_operations"):
         return
     creates = pending_creates(document)
-    progress.say(f"an earlier run was interrupted; looking up what became of {len(creates)} objects")
+    names = ", ".join(create.name for create in creates) or "nothing of Kubernetes"
+    progress.say(f"an earlier run was interrupted while it created {names}; looking up what became of it")
     found = {create: live for create in creates if (live := _live_object(target, create))}
     restore(json.dumps(adopt(document, found)))
 

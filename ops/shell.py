@@ -9,6 +9,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fleet.documents import dump_document, producer_document
 from fleet.errors import FleetError
@@ -30,11 +32,11 @@ DOCUMENT_FILE = "document.json"
 @contextmanager
 def fleet_variables(target: Target) -> Iterator[dict[str, str]]:
     """The variables of a pod, with broker and results store on loopback for as long as the body runs."""
-    document = target.folder / DOCUMENT_FILE
-    document.touch(mode=0o600)
-    document.write_text(dump_document(producer_document(target.plan)))
     username, password = observing.secret_login(target, LOGIN_SECRET)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=target.folder, prefix="shell-")))
+        document = folder / DOCUMENT_FILE
+        document.write_text(dump_document(producer_document(target.plan)))
         broker = stack.enter_context(forwarding.forwarded(target, observing.BROKER_SERVICE, BROKER_PORT))
         results = stack.enter_context(forwarding.forwarded(target, RESULTS_SERVICE, RESULTS_PORT))
         variables = {

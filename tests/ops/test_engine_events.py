@@ -18,7 +18,8 @@ def reading(*events: dict[str, object]) -> EngineRun:
 
 
 def step(kind: str, urn: str, operation: str) -> dict[str, object]:
-    return {kind: {"metadata": {"op": operation, "urn": urn, "type": urn.split("::")[2].rsplit("$", maxsplit=1)[-1]}}}
+    provider = "urn:provider::id" if "$kubernetes:" in urn else ""
+    return {kind: {"metadata": {"op": operation, "urn": urn, "new": {"provider": provider}}}}
 
 
 def said(severity: str, message: str, urn: str = "") -> dict[str, object]:
@@ -31,6 +32,12 @@ def test_a_resource_in_work_is_named_with_its_last_words() -> None:
         step("resourcePreEvent", DEPLOYMENT, "create"), said("info", "[1/2] waiting for pods: 0/1\n", DEPLOYMENT)
     )
     assert run.detail == "0 resources, now worker-high (Deployment): [1/2] waiting for pods: 0/1"
+
+
+def test_a_component_is_not_named_as_work() -> None:
+    """Its children are what takes the time."""
+    component = "urn:pulumi:local::celery-fleet::celery-fleet:images:Images::images"
+    assert reading(step("resourcePreEvent", component, "create")).running == {}
 
 
 def test_a_finished_resource_is_no_longer_in_work() -> None:
