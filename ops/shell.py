@@ -17,7 +17,7 @@ from fleet.errors import FleetError
 from ops import forwarding, observing
 from ops.processes import run_visibly
 from ops.progress import Progress
-from ops.target import Target
+from ops.target import STACK, Target
 
 BROKER_PORT = 5672
 RESULTS_PORT = 6379
@@ -30,11 +30,10 @@ DOCUMENT_FILE = "document.json"
 
 
 @contextmanager
-def fleet_variables(target: Target) -> Iterator[dict[str, str]]:
-    """The variables of a pod, with broker and results store on loopback for as long as the body runs."""
+def fleet_variables(target: Target, folder: Path) -> Iterator[dict[str, str]]:
+    """The variables of a pod, with broker and results store on loopback for as long as the body runs; files go to `folder`."""
     username, password = observing.secret_login(target, LOGIN_SECRET)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(dir=target.folder, prefix="shell-")))
         document = folder / DOCUMENT_FILE
         document.write_text(dump_document(producer_document(target.plan)))
         broker = stack.enter_context(forwarding.forwarded(target, observing.BROKER_SERVICE, BROKER_PORT))
@@ -54,6 +53,16 @@ def fleet_variables(target: Target) -> Iterator[dict[str, str]]:
         yield variables
 
 
+def kubeconfig_variables(target: Target, folder: Path) -> dict[str, str]:
+    """What makes the literal `kubectl` of the shell mean the named context, whatever the user's own current one is."""
+    if target.context is None:
+        return {}
+    file = folder / "kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(target.kubectl("config", "view", "--raw", "--minify", "--flatten"))
+    return {"KUBECONFIG": str(file)}
+
+
 def results_password(target: Target) -> str:
     """The password of the results store; empty where it has none."""
     found = target.kubectl("get", "secret", "-n", target.namespace, "-l", RESULTS_SECRET_LABEL, "-o", "json")
@@ -69,12 +78,13 @@ def open_shell(target: Target, progress: Progress, *, command: str | None = None
     A fleet that is not there yet still gives a shell with `pulumi` and `kubectl`, and says what is missing.
     """
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=target.folder, prefix="shell-")))
         try:
-            variables = stack.enter_context(fleet_variables(target))
+            variables = stack.enter_context(fleet_variables(target, folder))
         except FleetError as error:
             progress.say(f"celery has no broker here: {error}")
             variables = {}
-        environ = {**target.environ, **variables, "PULUMI_STACK": "local"}
+        environ = {**target.environ, **kubeconfig_variables(target, folder), **variables, "PULUMI_STACK": STACK}
         shell = environ.get("SHELL") or "/bin/sh"
         if command is not None:
             return run_visibly([shell, "-c", command], env=environ)

@@ -28,7 +28,7 @@ CONTEXT_VARIABLE = "FLEET_CONTEXT"
 """How the Pulumi program hears of the context; a file would leave a change in the work tree."""
 
 IMAGES_VARIABLE = "FLEET_IMAGES"
-"""`local`: images are loaded into the sandbox's node, so no registry is needed."""
+"""Set by the sandbox: images are loaded into its node, so no registry is needed."""
 
 KUBECTL_SECONDS = 30.0
 
@@ -93,7 +93,7 @@ def open_sandbox(environ: Mapping[str, str] = os.environ) -> Target:
 
 def sandbox_target(environ: Mapping[str, str], plan: Plan) -> Target:
     """The sandbox as target, once it runs."""
-    whole = {**environ, **sandbox_cli.variables(environ, ROOT), IMAGES_VARIABLE: "local"}
+    whole = {**environ, **sandbox_cli.variables(environ, ROOT)}
     whole.pop(CONTEXT_VARIABLE, None)
     return Target(context=None, environ=whole, plan=plan, folder=state.state_folder(whole))
 
@@ -105,6 +105,9 @@ def open_context(context: str, environ: Mapping[str, str] = os.environ) -> Targe
     """
     plan = load_local_plan(ROOT)
     own = own_environment(environ)
+    own.pop(
+        IMAGES_VARIABLE, None
+    )  # Set in the sandbox's shell; another cluster's nodes see nothing of what is loaded there.
     for program, origin in (
         ("kubectl", "https://kubernetes.io/docs/tasks/tools/"),
         ("pulumi", "https://www.pulumi.com/docs/install/"),

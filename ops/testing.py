@@ -22,7 +22,7 @@ def run_cluster_tests(environ: Mapping[str, str], arguments: Sequence[str] = ())
     was_running = sandbox_cli.read_status(base, ROOT).get("state") in {"ready", "degraded"}
     try:
         sandbox_cli.start(base, ROOT)
-        whole = {**base, **sandbox_cli.variables(base, ROOT), "FLEET_IMAGES": "local", **ALLOWED}
+        whole = {**base, **sandbox_cli.variables(base, ROOT), **ALLOWED}
         command = [sys.executable, "-m", "pytest", "-m", MARKED, *arguments]
         return run_visibly(command, env=whole, cwd=str(ROOT))
     finally:

@@ -1,14 +1,20 @@
 """The command line: usage, preconditions and exit codes, before anything is started."""
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
 
+from fleet.documents import ProducerDocument, load_document
 from fleet.errors import FleetError
 from ops.__main__ import main
+from ops.forwarding import listens
+from ops.progress import Progress
 from ops.sandbox_cli import command, parse_exports
+from ops.shell import fleet_variables, open_shell
 from ops.state import forget_context, remember_context, remembered_context, state_folder
-from ops.target import open_context
+from ops.target import Target, open_context
 from tests.ops.conftest import Programs
 
 
@@ -82,3 +88,43 @@ def test_a_second_sandbox_is_named_by_the_environment() -> None:
     """Inside `make shell` every command stays with its sandbox."""
     assert command({"FLEET_SANDBOX_NAME": "other"}, "up")[1:] == ["-m", "sandbox", "up", "--name", "other"]
     assert command({}, "up")[1:] == ["-m", "sandbox", "up"]
+
+
+def test_the_shell_of_a_context_has_a_kubeconfig_of_its_own(programs: Programs, target: Target, tmp_path: Path) -> None:
+    """The literal kubectl means the cluster that was named, and the file goes with the shell."""
+    programs.write(
+        "kubectl",
+        """
+if "view" in words: print("of " + words[words.index("--context") + 1])
+else: sys.exit("error: no broker here")
+""",
+    )
+    own = Target(
+        context="kind-fleet", environ={**target.environ, "SHELL": "/bin/sh"}, plan=target.plan, folder=target.folder
+    )
+    code = open_shell(own, Progress(), command=f'cat "$KUBECONFIG" > {tmp_path}/seen; exit 7')
+    assert (code, (tmp_path / "seen").read_text()) == (7, "of kind-fleet\n")
+    assert not list(target.folder.glob("shell-*"))
+
+
+def test_the_shell_has_the_variables_of_a_pod(programs: Programs, target: Target, tmp_path: Path) -> None:
+    """The application runs in the shell as it does in a container: the broker on loopback, the worker's login, the fleet's document."""
+    secrets = {"username": base64.b64encode(b"me").decode(), "password": base64.b64encode(b"s3cret").decode()}
+    results = {"items": [{"data": {"password": base64.b64encode(b"results").decode()}}]}
+    programs.write(
+        "kubectl",
+        f"""
+if "port-forward" in words:
+    import http.server
+    port = int(words[-1].partition(":")[0])
+    http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler).serve_forever()
+print({json.dumps(results)!r} if "-l" in words else {json.dumps({"data": secrets})!r})
+""",
+    )
+    with fleet_variables(target, tmp_path) as variables:
+        assert (variables["FLEET_BROKER_USERNAME"], variables["FLEET_BROKER_PASSWORD"]) == ("me", "s3cret")
+        assert variables["FLEET_RESULTS_PASSWORD"] == "results"
+        assert listens(int(variables["FLEET_BROKER_PORT"]))
+        assert load_document(Path(variables["FLEET_DOCUMENT"]), ProducerDocument).fleet == "celery-fleet"
+    assert not listens(int(variables["FLEET_BROKER_PORT"]))
+    assert "s3cret" not in "".join(file.read_text() for file in tmp_path.glob("*.json"))
