@@ -48,8 +48,8 @@ class QueueWorkersArgs:
 class QueueWorkers(pulumi.ComponentResource):
     """The workers of one queue; the autoscaler, not this component, owns their number."""
 
-    deployment_names: list[pulumi.Output[str]]
-    """One for each shard."""
+    deployment_names: list[str]
+    """One for each shard; plain, because the names are fixed."""
 
     def __init__(self, name: str, args: QueueWorkersArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:workers:QueueWorkers", name, None, opts)
@@ -60,7 +60,7 @@ class QueueWorkers(pulumi.ComponentResource):
         ]
         self.register_outputs({"deployment_names": self.deployment_names})
 
-    def _add_shard(self, name: str, shard: str, args: QueueWorkersArgs) -> pulumi.Output[str]:
+    def _add_shard(self, name: str, shard: str, args: QueueWorkersArgs) -> str:
         fleet, queue, workload = args.plan.fleet, args.queue, worker_name(shard)
         child = pulumi.ResourceOptions(parent=self)
         document = KubernetesObject(
@@ -103,4 +103,4 @@ class QueueWorkers(pulumi.ComponentResource):
             scaled_object(fleet, args.plan.topology.vhost, queue, shard),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        return deployment.object_name
+        return workload

@@ -22,6 +22,7 @@ from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, Qu
 from infra.web import Web, WebArgs
 from infra.workers import NodeChoice, QueueWorkers, QueueWorkersArgs
 from stacks.loading import Loaded, load
+from stacks.pace import drop_sdk_debug_lines, wait_for_resources
 from stacks.settings import Settings
 
 
@@ -30,6 +31,7 @@ def build() -> None:
 
     Raises: pulumi.RunError with everything that a person has to put right; Pulumi shows it without a traceback.
     """
+    drop_sdk_debug_lines(os.environ)
     try:
         loaded = load(
             pulumi.runtime.config.CONFIG.get(),
@@ -37,13 +39,14 @@ def build() -> None:
             stack=pulumi.get_stack(),
             root=pulumi.runtime.get_root_directory(),
         )
-        build_stack(loaded)
+        components = build_stack(loaded)
     except FleetError as error:
         raise pulumi.RunError(str(error)) from None
+    pulumi.run(lambda: wait_for_resources(components))
 
 
-def build_stack(loaded: Loaded) -> None:
-    """Registers the whole fleet and exports where to find it."""
+def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
+    """Registers the whole fleet, exports where to find it and returns its components."""
     plan, settings, fleet = loaded.plan, loaded.settings, loaded.plan.fleet
     provider = cluster_provider("cluster", settings.spec.kubeconfig, settings.context, loaded.cluster.identity)
 
@@ -82,7 +85,7 @@ def build_stack(loaded: Loaded) -> None:
         DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=images.worker),
         opts=after(topology, *queues.values()),
     )
-    for queue in plan.queues:
+    workers = [
         QueueWorkers(
             f"workers-{queue.name}",
             QueueWorkersArgs(
@@ -94,6 +97,8 @@ def build_stack(loaded: Loaded) -> None:
             ),
             opts=after(queues[queue.name], delayed, results),
         )
+        for queue in plan.queues
+    ]
     web = Web(
         "web",
         WebArgs(
@@ -105,17 +110,25 @@ def build_stack(loaded: Loaded) -> None:
         ),
         opts=after(delayed, results),
     )
-    if loaded.scheduled:
-        Beat(
-            "beat",
-            BeatArgs(document=producer_document(plan), image=images.worker, results_secret=results.secret_name),
-            opts=after(delayed, results),
-        )
+    beat = _beat(loaded, images, results, after(delayed, results)) if loaded.scheduled else None
 
     pulumi.export("fleet", fleet)
     pulumi.export("namespace", namespace.namespace_name)
     pulumi.export("queues", [queue.name for queue in plan.queues])
     pulumi.export("web_service", web.service_name)
+    made: list[pulumi.Resource] = [
+        images,
+        platform,
+        namespace,
+        results,
+        broker,
+        topology,
+        *queues.values(),
+        delayed,
+        *workers,
+        web,
+    ]
+    return made if beat is None else [*made, beat]
 
 
 def _images_args(loaded: Loaded) -> ImagesArgs:
@@ -128,6 +141,11 @@ def _images_args(loaded: Loaded) -> ImagesArgs:
         registry=spec.registry,
         prebuilt=None if spec.prebuilt is None else PrebuiltImages(web=spec.prebuilt.web, worker=spec.prebuilt.worker),
     )
+
+
+def _beat(loaded: Loaded, images: Images, results: Results, opts: pulumi.ResourceOptions) -> Beat:
+    args = BeatArgs(document=producer_document(loaded.plan), image=images.worker, results_secret=results.secret_name)
+    return Beat("beat", args, opts=opts)
 
 
 def _spot_nodes(settings: Settings) -> NodeChoice:

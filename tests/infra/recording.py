@@ -6,6 +6,7 @@ when nothing is registering any more. Source: Pulumi SDK 3.272, `pulumi/runtime/
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -171,8 +172,10 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
     )
 
 
-def _call(program: Callable[[], object]) -> None:
-    program()
+async def _call(program: Callable[[], object]) -> None:
+    result = program()
+    if inspect.isawaitable(result):
+        await result
 
 
 def _close_thread_loop() -> None:
@@ -196,6 +199,9 @@ def record(
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
         monitor = _RecordingMonitor(recorded)
+        # What a failed run left unfinished belongs to a loop that is closed (the SDK's own decorator clears both as well).
+        settings.SETTINGS.outputs.clear()
+        settings.SETTINGS.rpc_manager.clear()
         mocks.set_mocks(monitor.mocks, project="celery-fleet", stack=stack_name, preview=preview, monitor=monitor)
         try:
             await stack.run_pulumi_func(lambda: _call(program))
