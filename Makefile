@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 # The machine's own certificates: behind a proxy that signs anew, uv's built-in ones know nobody.
 export UV_SYSTEM_CERTS ?= true
+# Fifteen seconds once; without it, where Python may not write bytecode, every command compiles what it imports.
+export UV_COMPILE_BYTECODE ?= 1
 CONTEXT ?=
 SCALE ?= 1
 STACK ?= local
