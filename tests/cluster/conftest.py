@@ -6,11 +6,12 @@ Invariant: a fleet that was up before stays up, one that was not is taken down a
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from fleet.errors import FleetError
+from ops import forwarding, state
 from tests.cluster.running_fleet import ROOT, RunningFleet, running_fleet, sandbox_environment
 
 UP_SECONDS = 60 * 60
@@ -27,12 +28,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
 
 
-def work_tree_state() -> str:
-    """What `git status` says; empty where there is no git or no repository."""
+def work_tree_changes() -> set[str]:
+    """The files that `git status` tells of; none where there is no git or no repository.
+
+    Sources are left out: no command writes one, and people may go on writing them while the tests run.
+    """
     if shutil.which("git") is None:
-        return ""
+        return set()
     command = ["git", "status", "--porcelain", "--untracked-files=all"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False).stdout
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False).stdout
+    return {line for line in said.splitlines() if not line.endswith((".py", ".md"))}
 
 
 def _ops(verb: str, timeout: float) -> None:
@@ -42,25 +47,43 @@ def _ops(verb: str, timeout: float) -> None:
     assert done.returncode == 0, f"python -m ops {verb} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
 
 
-def _is_up() -> bool:
-    """Whether a fleet answers already; a missing sandbox or cluster is a plain no."""
+def _is_up(environment: Mapping[str, str]) -> bool:
+    """Whether a fleet answers in this sandbox."""
     try:
-        with running_fleet(sandbox_environment()) as fleet:
+        with running_fleet(environment) as fleet:
             ready = fleet.kubectl("get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}", check=False)
             return bool(ready.strip("0 \n"))
-    except (FleetError, OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def _sandbox_if_running() -> dict[str, str] | None:
+    try:
+        return sandbox_environment()
+    except FleetError:
+        return None
+
+
+def _destroy(fleet: RunningFleet) -> None:
+    """Takes away what `python -m ops up` made in a sandbox that somebody else had started."""
+    forwarding.end_all(state.state_folder(fleet.environment))
+    for words in (("destroy", "--yes", "--skip-preview"), ("stack", "rm", "--yes", "--preserve-config")):
+        done = fleet.pulumi(*words, timeout=DOWN_SECONDS)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[RunningFleet]:
     """The fleet of `queues.yaml` in the local environment, running."""
-    before = work_tree_state()
-    found_up = _is_up()
-    if not found_up:
-        _ops("up", UP_SECONDS)
-    with running_fleet(sandbox_environment()) as running:
+    before = work_tree_changes()
+    sandbox = _sandbox_if_running()
+    found_up = sandbox is not None and _is_up(sandbox)
+    # Also where a fleet is up: it may be that of an older checkout.
+    _ops("up", UP_SECONDS)
+    with running_fleet(sandbox or sandbox_environment()) as running:
         yield running
-    if not found_up:
+        if sandbox is not None and not found_up:
+            _destroy(running)
+    if sandbox is None:
         _ops("down", DOWN_SECONDS)
-    assert work_tree_state() == before, "the tests or the commands they ran changed the work tree"
+    assert work_tree_changes() <= before, "the tests or the commands they ran changed the work tree"

@@ -39,14 +39,16 @@ def engine_environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
             # The CLI looks for language hosts beside its real file, so it has to be one here.
             shutil.copy2(programs.program(cache, name), folder / "bin" / name)
         path = f"{folder / 'bin'}{os.pathsep}{path}"
+    home = os.environ.get("PULUMI_HOME", str(Path.home() / ".pulumi"))
     if "pulumi" in missing:
-        install_plugins(folder / "home", folder / "bin")
+        home = str(folder / "home")
+        install_plugins(Path(home), folder / "bin")
     (folder / "backend").mkdir()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLEET_", "PULUMI_"))}
     return {
         **inherited,
         "PATH": path,
-        "PULUMI_HOME": str(folder / "home"),
+        "PULUMI_HOME": home,
         "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE": "of a test",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
