@@ -1,0 +1,52 @@
+"""An application for the tests of the pools: its tasks write what happens to them into a file, one line an event.
+
+A file outlives the worker that is killed, and a line is written whole (`O_APPEND`), so nothing that a test counts depends on the results store.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+app = Celery("pools")
+
+
+def _write(log: str, line: str) -> None:
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+@app.task(name="pools.mark")
+def mark(log: str, name: str) -> None:
+    """Runs once."""
+    _write(log, f"ran {name}")
+
+
+@app.task(name="pools.again", bind=True, max_retries=5)
+def again(self: Any, log: str, name: str, times: int) -> None:
+    """Fails `times` times and is tried again after less than a second."""
+    if self.request.retries < times:
+        raise self.retry(countdown=0.2)
+    _write(log, f"ran {name}")
+
+
+@app.task(name="pools.hold")
+def hold(log: str, name: str, seconds: float) -> None:
+    """Waits as a task that waits for someone else; says whether it came to its end."""
+    _write(log, f"started {name}")
+    time.sleep(seconds)
+    _write(log, f"ran {name}")
+
+
+@app.task(name="pools.stubborn")
+def stubborn(log: str, name: str, seconds: float) -> None:
+    """Takes no notice of its soft limit."""
+    _write(log, f"started {name}")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            time.sleep(max(0.0, end - time.monotonic()))
+        except Exception:
+            _write(log, f"warned {name}")
+    _write(log, f"ran {name}")
