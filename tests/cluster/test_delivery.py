@@ -99,8 +99,8 @@ def send_all(fleet: DeclaredFleet) -> dict[str, str]:
         name = f"shop.tasks.q{index}.do"
         for number in range(DIRECT):
             # A priority of its own for one, a named queue for another: neither changes where it goes.
-            options: dict[str, Any] = [{}, {"priority": 9}, {"queue": queue.name}][number % 3]
-            sent[web.tasks[name].apply_async((), **options).id] = queue.name
+            variants: list[dict[str, Any]] = [{}, {"priority": 9}, {"queue": queue.name}]
+            sent[web.tasks[name].apply_async((), **variants[number % 3]).id] = queue.name
         for number in range(DELAYED):
             delay = DELAY_SECONDS if number % 2 else 0.3
             sent[web.tasks[name].apply_async((), countdown=delay).id] = queue.name
