@@ -105,7 +105,10 @@ class Publisher:
             raise BrokerUnavailableError(_reason(error)) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    # kombu raises an OperationalError from whatever happened (5.7, `Connection._reraise_as_library_errors`); the client is told the latter.
+    while isinstance(error, OperationalError) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, MessageNacked):
         return "the queue is full and refuses messages"
     if isinstance(error, TimeoutError):

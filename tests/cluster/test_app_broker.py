@@ -16,6 +16,7 @@ import yaml
 from celery import Celery
 
 from app.settings import configure
+from app.web.publishing import BrokerUnavailableError, Publisher, TaskCall
 from fleet.deriving import load_plan
 from fleet.documents import WorkerDocument, dump_document, producer_document, worker_document
 from fleet.environment import default_environment
@@ -229,3 +230,37 @@ def test_on_spot_a_long_task_goes_back_to_its_queue(pools: DeclaredFleet, tmp_pa
     with working(pools, "prefork", second, on_spot):
         assert lines(log, 3) == ["started long", "started long", "ran long"]
     app.close()
+
+
+def test_a_full_queue_is_told_to_whoever_sends(pools: DeclaredFleet) -> None:
+    """The broker refuses with a nack; without confirms the message would be lost and the client told that it was accepted."""
+    vhost, app = pools.plan.topology.vhost, sender(pools)
+    app.task(name="pools.gevent.never", shared=False)(_work)
+    app.finalize()
+    policy = {"pattern": "^gevent$", "priority": 99, "apply-to": "quorum_queues"}
+    pools.broker.put(
+        f"/policies/{vhost}/full", {**policy, "definition": {"max-length": 1, "overflow": "reject-publish"}}
+    )
+    publisher = Publisher(app)
+    refused: list[str] = []
+
+    def send_one() -> bool | None:
+        try:
+            publisher.enqueue(TaskCall(id=new_name(), name="pools.gevent.never"), before=lambda: None)
+        except BrokerUnavailableError as error:
+            refused.append(str(error))
+        return True if refused else None
+
+    try:
+        # A quorum queue refuses from a message or a few beyond its length on, once the policy has reached it.
+        eventually(send_one, within_seconds=20, waiting_for="a refusal", every_seconds=0.05)
+        assert refused == ["the queue is full and refuses messages"]
+    finally:
+        publisher.close()
+        app.close()
+        pools.broker.delete(f"/policies/{vhost}/full")
+        pools.broker.delete(f"/queues/{vhost}/gevent/contents")
+
+
+def _work() -> None:
+    """Never run."""
