@@ -37,7 +37,7 @@ def catalogue_page() -> str:
         "\n`defaults` takes the fields of a queue except `tasks`; mappings are merged key by key, and what a queue states wins.\n",
         "Queue names: lower-case letters, digits and hyphens, beginning with a letter, 40 characters at most.\n",
         "## A queue\n",
-        *_sections(QueueSpec),
+        *sections(QueueSpec),
     ]
     return GENERATED + "\n".join(lines).rstrip() + "\n"
 
@@ -47,7 +47,7 @@ def environment_page() -> str:
     lines = [
         "# The settings of an environment\n",
         f"They stand under `{CONFIG_KEY}` in `Pulumi.<environment>.yaml`; what is not stated there comes from the table at the end.\n",
-        *_sections(EnvironmentSpec),
+        *sections(EnvironmentSpec),
         "\n## Defaults\n",
         "An environment of another name starts from the column `dev`.\n",
         "| | " + " | ".join(ENVIRONMENTS) + " |",
@@ -73,7 +73,8 @@ def _default_rows() -> Iterator[str]:
         yield f"| `{key}` | " + " | ".join(show(item) for item in ENVIRONMENTS.values()) + " |"
 
 
-def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The lines about a model's keys, and below them those of every model inside it."""
     yield from _table(model, prefix)
     for name, field in model.model_fields.items():
         inner = _submodel(field.annotation)
@@ -81,7 +82,7 @@ def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             key = f"{prefix}{field.alias or name}"
             yield f"\n### {key}\n"
             yield f"{(inner.__doc__ or '').strip()}\n"
-            yield from _sections(inner, f"{key}{_step(field.annotation)}.")
+            yield from sections(inner, f"{key}{_step(field.annotation)}.")
 
 
 def _step(annotation: Any) -> str:

@@ -36,6 +36,10 @@ class Broker(pulumi.ComponentResource):
             opts=child,
         )
         if args.plan.nodes > 1:
-            KubernetesObject(f"{name}-disruption-budget", broker_disruption_budget(args.fleet), opts=child)
+            KubernetesObject(
+                f"{name}-disruption-budget",
+                broker_disruption_budget(args.fleet),
+                opts=pulumi.ResourceOptions(parent=self, protect=False),
+            )
         self.cluster_name = cluster.object_name
         self.register_outputs({"cluster_name": self.cluster_name})

@@ -28,8 +28,8 @@ class FleetNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetNamespaceArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:namespace:FleetNamespace", name, None, opts)
         made = KubernetesObject(f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self))
-        # Policies name their namespace in plain text, so the order has to be said.
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[made])
+        # Policies name their namespace in plain text, so the order has to be said; a protected namespace does not hold up their change.
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[made], protect=False)
         for policy, manifest in network_policies(args.fleet).items():
             KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
         self.namespace_name = made.object_name

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sandbox.environment import PASSPHRASE
+from stacks.reference import PAGE, stack_page
 from stacks.settings import PROJECT, StackSpec
 from tests.stacks.programs import ROOT
 
@@ -62,3 +63,8 @@ def test_the_committed_salt_fits_the_sandboxes_passphrase() -> None:
 def test_the_committed_file_holds_no_secret() -> None:
     """Its passphrase is public."""
     assert "secure:" not in (ROOT / "Pulumi.local.yaml").read_text()
+
+
+def test_the_reference_of_the_settings_is_up_to_date() -> None:
+    """Whoever changes a setting writes its page anew: `python -m stacks.reference`."""
+    assert PAGE.read_text(encoding="utf-8") == stack_page()
