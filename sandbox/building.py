@@ -114,7 +114,6 @@ def build_programs(families: Iterable[Family], cache: Path, progress: Progress) 
     (cache / "logs").mkdir(parents=True, exist_ok=True)
     available = psutil.virtual_memory().available / 2**30
     at_once = builds_at_once(wanted, cores=os.cpu_count() or 1, available_gib=available)
-    shutil.rmtree(cache / "unfinished", ignore_errors=True)
     stop = Stop()
     with ThreadPoolExecutor(at_once, thread_name_prefix="go-build") as pool:
         building = [pool.submit(_build_family, family, cache, progress, stop) for family in wanted]

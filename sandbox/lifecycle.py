@@ -172,6 +172,8 @@ def build(folders: Folders, progress: Progress) -> None:
     host.check_space(folders)
     with locked(folders.cache / "build.lock", "the cache", progress), ThreadPoolExecutor(1) as network_side:
         packages.install_missing(progress)
+        # What an interrupted run left; before anything is made, because images and programs are made side by side.
+        shutil.rmtree(folders.cache / "unfinished", ignore_errors=True)
         # One after the other: they wait for the same mirror.
         debian = network_side.submit(_make_images, folders, progress, from_debian=True)
         build_programs(programs.FAMILIES, folders.cache, progress)

@@ -132,3 +132,17 @@ def test_no_go_is_refused_when_something_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(RefusalError, match=r"Install Go 1\.26"):
         building.build_programs([family], tmp_path, Progress())
+
+
+def test_building_programs_leaves_the_images_alone_that_are_made_beside(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images and programs are made side by side in one cache; neither clears away the other's work."""
+    layer = tmp_path / "cache" / "unfinished" / "image-rabbitmq" / "layer.tar"
+    layer.parent.mkdir(parents=True)
+    layer.touch()
+    monkeypatch.setattr(building, "check_go", lambda: None)
+    monkeypatch.setattr(building, "_compile", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError):  # nothing was compiled, so there is nothing to keep
+        building.build_programs([family], tmp_path / "cache", Progress())
+    assert layer.exists()
