@@ -22,7 +22,7 @@ from fleet.documents import delayed_delivery_document
 from fleet.plan import Plan
 from infra.manifests import topology as manifests
 from infra.manifests.topology import DeletionPolicy, UserSpec
-from tests.cluster.running_fleet import FLEET, PortForward, RunningFleet
+from tests.cluster.running_fleet import RunningFleet
 
 BROKER_VARIABLE = "FLEET_TEST_BROKER"
 PASSWORD = "of-a-test"
@@ -34,6 +34,7 @@ READER = "reader"
 class Broker:
     """Where a RabbitMQ is, and its management API."""
 
+    host: str
     amqp_port: int
     api: httpx.Client
 
@@ -63,23 +64,21 @@ def broker_at(address: str) -> Iterator[Broker]:
     """The broker that `FLEET_TEST_BROKER` names."""
     amqp, management = address.split(":")
     with httpx.Client(base_url=f"http://127.0.0.1:{management}/api", auth=("guest", "guest"), timeout=30) as api:
-        yield Broker(amqp_port=int(amqp), api=api)
+        yield Broker(host="127.0.0.1", amqp_port=int(amqp), api=api)
 
 
 @contextmanager
 def broker_of(fleet: RunningFleet) -> Iterator[Broker]:
-    """The broker of a running fleet, by its administrator, over forwarded ports."""
+    """The broker of a running fleet, by its administrator.
+
+    At its Service's own address, which the host of a sandbox reaches: a forwarded port ends with the first connection that is reset, and the tests
+    kill processes with open ones.
+    """
     secret = json.loads(fleet.kubectl("get", "secret", "broker-default-user", "-o", "json"))["data"]
     username, password = (base64.b64decode(secret[key]).decode() for key in ("username", "password"))
-    amqp = PortForward(fleet.environment, FLEET, "service/broker", 5672)
-    management = PortForward(fleet.environment, FLEET, "service/broker", 15672)
-    try:
-        port = int(amqp.address().rpartition(":")[2])
-        with httpx.Client(base_url=f"{management.address()}/api", auth=(username, password), timeout=30) as api:
-            yield Broker(amqp_port=port, api=api)
-    finally:
-        amqp.close()
-        management.close()
+    host = fleet.kubectl("get", "service", "broker", "-o", "jsonpath={.spec.clusterIP}")
+    with httpx.Client(base_url=f"http://{host}:15672/api", auth=(username, password), timeout=30) as api:
+        yield Broker(host=host, amqp_port=5672, api=api)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ class DeclaredFleet:
     def environment(self, user: str, **more: str) -> dict[str, str]:
         """The variables of a pod of this fleet that is `user` in the broker."""
         return {
-            "FLEET_BROKER_HOST": "127.0.0.1",
+            "FLEET_BROKER_HOST": self.broker.host,
             "FLEET_BROKER_PORT": str(self.broker.amqp_port),
             "FLEET_BROKER_USERNAME": f"{self.plan.topology.vhost}-{user}",
             "FLEET_BROKER_PASSWORD": PASSWORD,

@@ -107,6 +107,8 @@ def burst(fleet: RunningFleet) -> Burst:
         except AssertionError as late:
             raise AssertionError(f"{late}; sent {BURST}, done {difference}") from None
         fleet.wait_until_at_minimum(within_seconds=BACK_SECONDS)
+    for name, last in fleet.replicas().items():
+        replicas[name].append(last)
     return Burst(fleet.minimums(), dict(replicas), difference)
 
 
