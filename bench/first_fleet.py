@@ -4,6 +4,7 @@ Each figure goes into `bench/results/first-fleet.json` as soon as it is known, s
 """
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench.from_zero import zero
 from bench.memory import memory
 from bench.previews import preview
 from bench.results_file import keep_figures
+from fleet.errors import FleetError
 from tests.cluster.running_fleet import running_fleet, sandbox_environment
 
 NAME = "first-fleet"
@@ -32,6 +34,14 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+def _environment() -> dict[str, str]:
+    """Where the versions are read: the running sandbox, or what is on PATH after a measurement that ended with it stopped."""
+    try:
+        return sandbox_environment()
+    except FleetError:
+        return dict(os.environ)
+
+
 def main() -> None:
     """Measure what was asked for, in the order that lets each find what it needs."""
     parser = argparse.ArgumentParser(prog="python -m bench.first_fleet", description=__doc__)
@@ -42,7 +52,7 @@ def main() -> None:
         print(f"measuring {name}", flush=True)
         figures = MEASUREMENTS[name]()
         command = "python -m bench.first_fleet all"
-        path = keep_figures(NAME, command, sandbox_environment(), figures)
+        path = keep_figures(NAME, command, _environment(), figures)
         for figure, value in figures.items():
             print(f"  {figure}: {value}")
         print(f"  kept in {path}", flush=True)

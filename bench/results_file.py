@@ -55,12 +55,13 @@ def keep_figures(name: str, command: str, environment: Mapping[str, str], figure
     """Writes the figures into `bench/results/<name>.json`, beside those that are there already."""
     path = RESULTS / f"{name}.json"
     RESULTS.mkdir(exist_ok=True)
-    kept = json.loads(path.read_text())["figures"] if path.exists() else {}
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"versions": {}, "figures": {}}
     document = {
         "command": command,
-        "versions": versions(environment),
+        # What a stopped sandbox cannot say any more stays as it was.
+        "versions": {**kept["versions"], **versions(environment)},
         "machine": machine(),
-        "figures": dict(sorted({**kept, **figures}.items())),
+        "figures": dict(sorted({**kept["figures"], **figures}.items())),
     }
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(document, indent=2) + "\n")
