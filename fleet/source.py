@@ -43,17 +43,9 @@ class Source:
 
     def finding(self, path: KeyPath, problem: str, fix: str, *, look_at: KeyPath = ()) -> Finding:
         """A finding at the place of a key path, or of its nearest ancestor that stands in the file."""
-        line, column = self._place(path) or self._place(look_at) or (1, 1)
-        for length in range(len(path) - 1, 0, -1):
-            if path in self.places or look_at in self.places:
-                break
-            if (place := self._place(path[:length])) is not None:
-                line, column = place
-                break
+        candidates = (path, look_at, *(path[:length] for length in range(len(path) - 1, 0, -1)))
+        line, column = next((self.places[candidate] for candidate in candidates if candidate in self.places), (1, 1))
         return Finding(file=self.file, line=line, column=column, path=show_path(path), problem=problem, fix=fix)
-
-    def _place(self, path: KeyPath) -> tuple[int, int] | None:
-        return self.places.get(path)
 
 
 def show_path(path: KeyPath) -> str:
