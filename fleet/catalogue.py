@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fleet.quantities import Duration, Rate, Size
-from fleet.sizing import Pool
+from fleet.quantities import Cpu, Duration, Rate, Size
+from fleet.sizing import Optimization, Pool
+from fleet.topology import HIGHEST_PRIORITY
 
 QUEUE_NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 """No dots (a dotted name duplicates delayed tasks), no leading digit (a numeric one matches the delay bits of kombu's delayed keys)."""
@@ -20,6 +21,11 @@ QUEUE_NAME_LENGTH_MAX = 40
 QueueName = Annotated[str, Field(pattern=QUEUE_NAME_PATTERN, max_length=QUEUE_NAME_LENGTH_MAX)]
 TaskPattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*-]+$", max_length=200)]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+BindingPattern = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+|[*#])(\.([A-Za-z0-9_-]+|[*#]))*$", max_length=255)]
+"""A routing pattern of a topic exchange: words between dots, `*` for one word, `#` for any number."""
+
+ExceptionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
 
 
 class Model(BaseModel):
@@ -66,6 +72,72 @@ class WaitSpec(Model):
     """The longest wait that is promised."""
     percentile: Annotated[float, Field(ge=50, lt=100)] = 95.0
     """Share of the tasks, in percent, for which it is promised."""
+
+
+class RetriesSpec(Model):
+    """What follows when a task raises: it is enqueued again after a pause that doubles each time."""
+
+    max: Annotated[int, Field(ge=0, le=100)]
+    """Retries of a task; after the last one it has failed."""
+    backoff: Duration = 1.0
+    """First pause; each further one is twice as long."""
+    longest: Duration = 600.0
+    """No pause is longer."""
+    jitter: bool = True
+    """Draw each pause at random between nothing and its length, so that tasks that failed together do not return together."""
+    on: Annotated[list[ExceptionName], Field(min_length=1)] = ["Exception"]
+    """Exceptions that are retried: built-in names or dotted paths. A task's own `autoretry_for` goes before this."""
+
+
+class DeadLetterSpec(Model):
+    """What becomes of messages that the queue gave up on."""
+
+    keep: Duration = 14 * 86400.0
+    """How long they are kept for people to look at; then the broker drops them."""
+
+
+class DownstreamSpec(Model):
+    """Something that the tasks use and that takes only so many at once, such as a database's connection pool."""
+
+    name: Annotated[str, Field(pattern=QUEUE_NAME_PATTERN, max_length=63)]
+    """Its name; queues that name the same one share it."""
+    limit: Annotated[int, Field(ge=1, le=100_000)]
+    """Tasks that it takes at once, from all queues that name it."""
+
+
+class PeakWindowSpec(Model):
+    """A known peak: from one time to another, by the clock."""
+
+    start: Annotated[str, Field(alias="from", min_length=1)]
+    """When it begins: five fields of cron, such as `0 8 * * 1-5`."""
+    end: Annotated[str, Field(alias="to", min_length=1)]
+    """When it ends: five fields of cron, such as `0 18 * * 1-5`."""
+    timezone: str = "UTC"
+    """Time zone of both, by its IANA name, such as `Europe/Berlin`."""
+    min: Annotated[int, Field(ge=1)]
+    """Pods at least, of each shard, while it lasts."""
+
+
+class RequestsSpec(Model):
+    """Requests of a pod in place of the derived."""
+
+    cpu: Cpu | None = None
+    """CPU request; on a cpu queue the limit too."""
+    memory: Size | None = None
+    """Memory request and limit of the whole pod."""
+
+
+class ArgsSpec(Model):
+    """Arguments of the pool, named as Celery names them; those that the plan owns are refused."""
+
+    prefetch_multiplier: Annotated[int, Field(ge=1, le=64)] = 1
+    """Messages a slot holds, the running one included; above 1 only where the mean runtime is under 20 ms."""
+    max_tasks_per_child: Annotated[int, Field(ge=1)] | None = None
+    """A prefork child is replaced after so many tasks."""
+    max_memory_per_child: Size | None = None
+    """A prefork child above this is replaced after its task; derived when it is not given."""
+    optimization: Optimization = Optimization.FAIR
+    """`fair`: a child takes a message when it is free. `fast`: messages are handed out ahead, behind tasks that may be long."""
 
 
 class ReplicasSpec(Model):
@@ -169,6 +241,22 @@ class QueueSpec(Model):
     """Slots of a pod; derived from the profile when it is not given."""
     pool: Pool | None = None
     """Celery pool; prefork for cpu, gevent for io when it is not given."""
+    args: ArgsSpec = ArgsSpec()
+    """Arguments of the pool."""
+    requests: RequestsSpec = RequestsSpec()
+    """Requests of a pod in place of the derived."""
+    retries: RetriesSpec | None = None
+    """What follows when a task raises; without it only a task's own retries."""
+    priority: dict[TaskPattern, Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)]] = {}
+    """Tasks of this queue that go before (or after) the others: task name or pattern -> 0 to 31, higher first; the others have 4."""
+    binds: list[BindingPattern] = []
+    """Patterns by which publishers that are not Celery reach the queue, on the exchange `ingress`."""
+    dead_letter: DeadLetterSpec = DeadLetterSpec()
+    """What becomes of messages that the queue gave up on."""
+    depends_on_downstream: DownstreamSpec | None = None
+    """A cap on the tasks that run at once, because what they use takes no more."""
+    schedule: list[PeakWindowSpec] = []
+    """Known peaks: a minimum by the clock."""
     pod: PodSpec = PodSpec()
     """Environment, Secrets, volumes, node selector, tolerations, GPUs."""
 

@@ -3,21 +3,22 @@
 The reasons are recorded where the numbers are made, from the same variables, so that the arithmetic shown is the arithmetic used.
 """
 
+import math
 from pathlib import Path
 
 from fleet import scaling, sizing
-from fleet.catalogue import Catalogue, PodSpec, QueueSpec
+from fleet.catalogue import Catalogue, PodSpec, QueueSpec, RetriesSpec
 from fleet.checks import check_catalogue, check_plan
 from fleet.environment import Environment
 from fleet.errors import CatalogueError
-from fleet.plan import BrokerPlan, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
+from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
 from fleet.reading import validate_catalogue
 from fleet.reasons import QueueFigures, queue_reasons
 from fleet.records import Reason
-from fleet.scaling import AutoscalingPlan, Regime
-from fleet.sizing import Pool
+from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
+from fleet.sizing import Pool, RetryPlan
 from fleet.source import read_source
-from fleet.topology import FleetTopology, derive_queue_topology
+from fleet.topology import INGRESS_EXCHANGE, FleetTopology, derive_queue_topology
 
 FLEET_NAME = "celery-fleet"
 """Name of a fleet that was given none."""
@@ -54,7 +55,9 @@ def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = 
         fleet=fleet,
         environment=environment.name,
         application=catalogue.application,
-        topology=FleetTopology(vhost=fleet),
+        topology=FleetTopology(
+            vhost=fleet, ingress=INGRESS_EXCHANGE if any(spec.binds for spec in catalogue.queues.values()) else None
+        ),
         broker=BrokerPlan(
             nodes=environment.broker_nodes,
             cpu_millicores=environment.broker_cpu_millicores,
@@ -84,8 +87,17 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
         hard_limit_seconds=spec.runtime.limit,
         task_bytes=spec.memory,
         spot=environment.spot and spec.capacity == "spot",
+        args=sizing.PoolArgs(
+            prefetch_multiplier=spec.args.prefetch_multiplier,
+            max_tasks_per_child=spec.args.max_tasks_per_child,
+            max_memory_per_child_bytes=spec.args.max_memory_per_child,
+            optimization=spec.args.optimization,
+        ),
+        retries=_retries(spec.retries),
     )
-    timeout = sizing.derive_consumer_timeout_seconds(spec.runtime.limit, worker.grace_seconds)
+    timeout = sizing.derive_consumer_timeout_seconds(
+        spec.runtime.limit, worker.grace_seconds, worker.prefetch_multiplier
+    )
     figures, autoscaling = derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency)
     queue = QueuePlan(
         name=name,
@@ -94,7 +106,13 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
         capacity=spec.capacity if environment.spot else "on-demand",
         idempotent=spec.idempotent,
         promise=promise,
-        topology=derive_queue_topology(name, shards=spec.shards, consumer_timeout_seconds=timeout),
+        topology=derive_queue_topology(
+            name,
+            shards=spec.shards,
+            consumer_timeout_seconds=timeout,
+            dead_letter_keep_seconds=math.ceil(spec.dead_letter.keep),
+            ingress_patterns=tuple(spec.binds),
+        ),
         worker=worker,
         resources=sizing.derive_resources(
             profile=spec.profile,
@@ -102,11 +120,32 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
             concurrency=concurrency,
             task_bytes=spec.memory,
             cpu_scale=environment.cpu_scale,
+            cpu_millicores=spec.requests.cpu,
+            memory_bytes=spec.requests.memory,
         ),
         autoscaling=autoscaling,
         pod=_pod_extras(spec.pod),
+        priorities=dict(spec.priority),
+        downstream=_downstream(spec),
     )
     return queue, figures
+
+
+def _retries(spec: RetriesSpec | None) -> RetryPlan | None:
+    if spec is None:
+        return None
+    return RetryPlan(
+        max_retries=spec.max,
+        backoff_seconds=math.ceil(spec.backoff),
+        longest_seconds=math.ceil(spec.longest),
+        jitter=spec.jitter,
+        exceptions=tuple(spec.on),
+    )
+
+
+def _downstream(spec: QueueSpec) -> Downstream | None:
+    named = spec.depends_on_downstream
+    return None if named is None else Downstream(name=named.name, limit=named.limit)
 
 
 def derive_autoscaling(
@@ -169,6 +208,10 @@ def derive_autoscaling(
         cooldown_seconds=scaling.COOLDOWN_SECONDS,
         scale_down_window_seconds=scaling.SCALE_DOWN_WINDOW_SECONDS[regime],
         fallback_replicas=max(1, minimum),
+        windows=tuple(
+            PeakWindow(start=window.start, end=window.end, timezone=window.timezone, min_replicas=window.min)
+            for window in spec.schedule
+        ),
     )
 
 

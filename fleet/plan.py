@@ -67,6 +67,14 @@ class PodExtras(Record, frozen=True, kw_only=True):
     """`nvidia.com/gpu` a pod."""
 
 
+class Downstream(Record, frozen=True, kw_only=True):
+    """What a queue's tasks use and that takes only so many at once."""
+
+    name: str
+    limit: int
+    """Tasks at once, of all queues that name it."""
+
+
 class QueuePlan(Record, frozen=True, kw_only=True):
     """One queue, whole: what the broker, the workers, their pods and their autoscaler get."""
 
@@ -84,6 +92,9 @@ class QueuePlan(Record, frozen=True, kw_only=True):
     autoscaling: AutoscalingPlan
     """Of each shard's Deployment: the shards share the load evenly."""
     pod: PodExtras = PodExtras()
+    priorities: dict[str, int] = {}
+    """Task name or pattern -> message priority, where it is not the default."""
+    downstream: Downstream | None = None
 
 
 class BrokerPlan(Record, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from fleet.units import parse_duration_seconds, parse_rate_per_second, parse_size_bytes
+from fleet.units import parse_cpu_millicores, parse_duration_seconds, parse_rate_per_second, parse_size_bytes
 
 
 def _text_only(parse: Callable[[str], float], example: str, *, least: str, most: str) -> Callable[[Any], Any]:
@@ -48,3 +48,11 @@ Size = Annotated[
     _schema(r"^\s*\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?\s*$", ["60Mi", "2Gi"]),
 ]
 """Bytes, written as a Kubernetes quantity such as `60Mi`."""
+
+Cpu = Annotated[
+    int,
+    Field(gt=0),
+    BeforeValidator(_text_only(parse_cpu_millicores, "500m", least="1m", most="512")),
+    _schema(r"^\s*(\d+m|\d+(\.\d+)?)\s*$", ["250m", "1.5"]),
+]
+"""Thousandths of a core, written as Kubernetes does: `250m`, `1.5`."""

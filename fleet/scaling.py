@@ -64,6 +64,17 @@ class Regime(StrEnum):
 SCALE_DOWN_WINDOW_SECONDS = {Regime.LONG: 60, Regime.MID: 30, Regime.SHORT: 120}
 
 
+class PeakWindow(Record, frozen=True, kw_only=True):
+    """A minimum by the clock, as KEDA's cron scaler has it."""
+
+    start: str
+    """Five fields of cron."""
+    end: str
+    timezone: str
+    """IANA name."""
+    min_replicas: int
+
+
 class AutoscalingPlan(Record, frozen=True, kw_only=True):
     """One ScaledObject in numbers, for each shard of a queue."""
 
@@ -83,6 +94,8 @@ class AutoscalingPlan(Record, frozen=True, kw_only=True):
     scale_down_window_seconds: int
     fallback_replicas: int
     """Floor while the broker's statistics cannot be read; a higher current number stays."""
+    windows: tuple[PeakWindow, ...] = ()
+    """Known peaks, each with a minimum of its own."""
 
 
 def reaction_seconds(startup_seconds: float) -> float:

@@ -5,6 +5,7 @@ worker and the autoscaler share. Facts are from Celery 5.7 (docs/userguide/worke
 """
 
 import math
+from dataclasses import dataclass
 from enum import StrEnum
 
 from fleet.records import Record
@@ -51,6 +52,13 @@ class Pool(StrEnum):
     THREADS = "threads"
 
 
+class Optimization(StrEnum):
+    """How a prefork worker hands messages to its children (Celery's `-O`)."""
+
+    FAIR = "fair"
+    FAST = "fast"
+
+
 class Shutdown(StrEnum):
     """What SIGTERM starts in the worker (Celery 5.7, docs/userguide/workers)."""
 
@@ -60,12 +68,24 @@ class Shutdown(StrEnum):
     """Running tasks get `soft_shutdown_seconds`, then they are cancelled and go back to the queue."""
 
 
+class RetryPlan(Record, frozen=True, kw_only=True):
+    """What a worker does with a task that raises: pause `backoff x 2^n`, at most `longest`, and enqueue it again."""
+
+    max_retries: int
+    backoff_seconds: int
+    """Whole seconds: the delayed-delivery tree knows no parts of one."""
+    longest_seconds: int
+    jitter: bool
+    exceptions: tuple[str, ...]
+    """Built-in names or dotted paths."""
+
+
 class WorkerPlan(Record, frozen=True, kw_only=True):
     """How Celery runs in each pod of a queue."""
 
     pool: Pool
     concurrency: int
-    """Slots of the pool; prefetch equals it (multiplier 1), so unacknowledged messages are busy slots."""
+    """Slots of the pool; at multiplier 1 prefetch equals it, so unacknowledged messages are busy slots."""
     hard_limit_seconds: float
     soft_limit_seconds: float | None
     """None where the pool has no soft limits (gevent, threads: Celery 5.7 implements them for prefork alone)."""
@@ -76,6 +96,18 @@ class WorkerPlan(Record, frozen=True, kw_only=True):
     """`terminationGracePeriodSeconds` of the pod."""
     max_memory_per_child_bytes: int | None
     """Prefork children above it are replaced after their task; None for the other pools."""
+    prefetch_multiplier: int = 1
+    """Messages a slot holds; above 1 waiting messages count as unacknowledged too."""
+    max_tasks_per_child: int | None = None
+    """Prefork children are replaced after so many tasks; None never."""
+    optimization: Optimization = Optimization.FAIR
+    retries: RetryPlan | None = None
+    """None leaves retries to the tasks themselves."""
+
+    @property
+    def prefetch(self) -> int:
+        """Unacknowledged deliveries that one worker may hold."""
+        return self.concurrency * self.prefetch_multiplier
 
 
 class Resources(Record, frozen=True, kw_only=True):
@@ -116,13 +148,14 @@ def derive_grace_seconds(hard_limit_seconds: float, shutdown: Shutdown) -> int:
     return math.ceil(hard_limit_seconds) + GRACE_MARGIN_SECONDS
 
 
-def derive_consumer_timeout_seconds(hard_limit_seconds: float, grace_seconds: int) -> int:
+def derive_consumer_timeout_seconds(hard_limit_seconds: float, grace_seconds: int, prefetch_multiplier: int = 1) -> int:
     """How long RabbitMQ lets a delivery stay unacknowledged.
 
-    Above the longest task and the longest shutdown together: a worker that is over it loses every delivery it holds, while the old copies
-    still run (Celery 5.7 with RabbitMQ 4.3 reconnects on `basic.cancel`).
+    Above the longest task (of each message that a slot holds: the clock runs while they wait) and the longest shutdown together: a worker that is
+    over it loses every delivery it holds, while the old copies still run (Celery 5.7 with RabbitMQ 4.3 reconnects on `basic.cancel`).
     """
-    return max(CONSUMER_TIMEOUT_FLOOR_SECONDS, math.ceil(hard_limit_seconds) + grace_seconds + GRACE_MARGIN_SECONDS)
+    held = math.ceil(hard_limit_seconds) * prefetch_multiplier
+    return max(CONSUMER_TIMEOUT_FLOOR_SECONDS, held + grace_seconds + GRACE_MARGIN_SECONDS)
 
 
 def derive_memory_bytes(pool: Pool, concurrency: int, task_bytes: int) -> int:
@@ -132,22 +165,53 @@ def derive_memory_bytes(pool: Pool, concurrency: int, task_bytes: int) -> int:
     return math.ceil(resident * MEMORY_HEADROOM / MEMORY_STEP_BYTES) * MEMORY_STEP_BYTES
 
 
-def derive_resources(*, profile: str, pool: Pool, concurrency: int, task_bytes: int, cpu_scale: float) -> Resources:
-    """Requests and limits of a pod; `cpu_scale` thins out CPU requests where a small node carries a whole fleet."""
-    full = 1000 * concurrency if profile == "cpu" else IO_CPU_MILLICORES_PER_SLOT * concurrency
+def derive_resources(
+    *,
+    profile: str,
+    pool: Pool,
+    concurrency: int,
+    task_bytes: int,
+    cpu_scale: float,
+    cpu_millicores: int | None = None,
+    memory_bytes: int | None = None,
+) -> Resources:
+    """Requests and limits of a pod; `cpu_scale` thins out CPU requests where a small node carries a whole fleet.
+
+    `cpu_millicores` and `memory_bytes` are those that the catalogue states in place of the derived ones.
+    """
+    derived = 1000 * concurrency if profile == "cpu" else IO_CPU_MILLICORES_PER_SLOT * concurrency
+    full = cpu_millicores or derived
     return Resources(
         cpu_request_millicores=max(1, round(full * cpu_scale)),
         cpu_limit_millicores=full if profile == "cpu" else None,
-        memory_bytes=derive_memory_bytes(pool, concurrency, task_bytes),
+        memory_bytes=memory_bytes or derive_memory_bytes(pool, concurrency, task_bytes),
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolArgs:
+    """What the catalogue says of the pool itself."""
+
+    prefetch_multiplier: int = 1
+    max_tasks_per_child: int | None = None
+    max_memory_per_child_bytes: int | None = None
+    optimization: Optimization = Optimization.FAIR
+
+
 def derive_worker(
-    *, pool: Pool, concurrency: int, hard_limit_seconds: float, task_bytes: int, spot: bool
+    *,
+    pool: Pool,
+    concurrency: int,
+    hard_limit_seconds: float,
+    task_bytes: int,
+    spot: bool,
+    args: PoolArgs | None = None,
+    retries: RetryPlan | None = None,
 ) -> WorkerPlan:
     """The worker of one queue from its limit, its pool and whether its node may be taken away."""
     shutdown = Shutdown.SOFT if spot else Shutdown.WARM
     prefork = pool is Pool.PREFORK
+    own = args or PoolArgs()
     return WorkerPlan(
         pool=pool,
         concurrency=concurrency,
@@ -156,7 +220,16 @@ def derive_worker(
         shutdown=shutdown,
         soft_shutdown_seconds=SPOT_SOFT_SHUTDOWN_SECONDS if spot else 0,
         grace_seconds=derive_grace_seconds(hard_limit_seconds, shutdown),
-        max_memory_per_child_bytes=PREFORK_CHILD_BYTES + IDLE_WORKER_BYTES["prefork"] + 2 * task_bytes
+        max_memory_per_child_bytes=(own.max_memory_per_child_bytes or derive_child_ceiling_bytes(task_bytes))
         if prefork
         else None,
+        prefetch_multiplier=own.prefetch_multiplier,
+        max_tasks_per_child=own.max_tasks_per_child if prefork else None,
+        optimization=own.optimization,
+        retries=retries,
     )
+
+
+def derive_child_ceiling_bytes(task_bytes: int) -> int:
+    """Resident memory above which a prefork child is replaced after its task: a leak's worth of one task above what it needs."""
+    return PREFORK_CHILD_BYTES + IDLE_WORKER_BYTES["prefork"] + 2 * task_bytes

@@ -29,6 +29,18 @@ MAX_LENGTH = 1_000_000
 DEAD_MAX_LENGTH = 100_000
 """Messages a dead-letter queue keeps."""
 
+INGRESS_EXCHANGE = "ingress"
+"""Topic exchange for publishers that are not Celery: patterns stand here, and Celery never sees it."""
+
+HIGHEST_PRIORITY = 31
+"""Quorum queues have 32 strict levels since RabbitMQ 4.3 (RabbitMQ 4.3 docs, Quorum Queues, "Priorities")."""
+
+DEFAULT_PRIORITY = 4
+"""RabbitMQ's own for a message that carries none; kombu would send 0, which is last."""
+
+DELAY_LEVELS = 28
+"""Levels of kombu's delayed-delivery tree, one a bit of the delay in seconds (kombu 5.7, `native_delayed_delivery`)."""
+
 
 class QueuePolicy(Record, frozen=True, kw_only=True):
     """The broker policy of one queue: all that may change without a new queue."""
@@ -42,6 +54,9 @@ class QueuePolicy(Record, frozen=True, kw_only=True):
     consumer_timeout_seconds: int
     """Time a delivery may stay unacknowledged before RabbitMQ takes it back."""
 
+    dead_letter_keep_seconds: int
+    """Time a message stays in the dead-letter queue before it is dropped."""
+
 
 class QueueTopology(Record, frozen=True, kw_only=True):
     """One logical queue as the broker sees it."""
@@ -53,6 +68,9 @@ class QueueTopology(Record, frozen=True, kw_only=True):
     """Broker queue of the messages this queue gave up on, reached over the default exchange."""
 
     policy: QueuePolicy
+
+    ingress_patterns: tuple[str, ...] = ()
+    """Routing patterns that lead from the ingress exchange to this queue."""
 
     @property
     def sharded(self) -> bool:
@@ -70,13 +88,26 @@ class FleetTopology(Record, frozen=True, kw_only=True):
     unrouted: str = UNROUTED
     delayed_exchange: str = DELAYED_EXCHANGE
 
+    delay_levels: int = DELAY_LEVELS
+    """Levels of the delayed-delivery tree: an exchange and a quorum queue each."""
+
+    ingress: str | None = None
+    """Exchange for publishers that are not Celery; None where no queue binds patterns."""
+
 
 def shard_names(queue: str, shards: int) -> tuple[str, ...]:
     """The broker queues of a logical queue: its own name, or `<queue>-0` … `<queue>-<n-1>`."""
     return (queue,) if shards == 1 else tuple(f"{queue}-{index}" for index in range(shards))
 
 
-def derive_queue_topology(queue: str, *, shards: int, consumer_timeout_seconds: int) -> QueueTopology:
+def derive_queue_topology(
+    queue: str,
+    *,
+    shards: int,
+    consumer_timeout_seconds: int,
+    dead_letter_keep_seconds: int,
+    ingress_patterns: tuple[str, ...] = (),
+) -> QueueTopology:
     """The broker's side of one queue.
 
     The dead-letter queue serves all shards: what failed is looked at by people, and they ask by the queue's name.
@@ -88,5 +119,7 @@ def derive_queue_topology(queue: str, *, shards: int, consumer_timeout_seconds: 
             delivery_limit=DELIVERY_LIMIT,
             max_length=max(1, MAX_LENGTH // shards),
             consumer_timeout_seconds=consumer_timeout_seconds,
+            dead_letter_keep_seconds=dead_letter_keep_seconds,
         ),
+        ingress_patterns=ingress_patterns,
     )

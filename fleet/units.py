@@ -11,6 +11,7 @@ _DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*/\s*(?P<unit>s|m|min|h|d)")
 _RATE_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,9})?)(?P<unit>Ki|Mi|Gi|Ti|k|M|G|T)?")
+_CPU = re.compile(r"(?P<millicores>\d{1,7})m|(?P<cores>\d{1,4}(?:\.\d{1,3})?)")
 _SIZE_BYTES = {
     None: 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
 }  # fmt: skip
@@ -48,6 +49,17 @@ def parse_size_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is no size; write a Kubernetes quantity: 60Mi, 2Gi, 500M")
     return math.ceil(float(match["number"]) * _SIZE_BYTES[match["unit"]])
+
+
+def parse_cpu_millicores(text: str) -> int:
+    """Thousandths of a core of a Kubernetes CPU quantity such as `250m`, `2`, `1.5`.
+
+    Raises: ValueError, with the forms that are right, for anything else.
+    """
+    match = _CPU.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no CPU quantity; write cores or thousandths of one: 2, 1.5, 250m")
+    return int(match["millicores"]) if match["millicores"] else round(float(match["cores"]) * 1000)
 
 
 def format_number(value: float) -> str:
