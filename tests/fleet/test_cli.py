@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli import app
-from fleet.errors import FleetError
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "queues.yaml")
@@ -78,8 +77,8 @@ def test_why_explains_one_number_or_a_group(path: str, lines: list[str]) -> None
 def test_why_names_the_queues_when_it_knows_no_such_number() -> None:
     """A wrong path gets the right beginnings."""
     result = CliRunner().invoke(app, ["why", "report", "-f", SAMPLE])
-    assert isinstance(result.exception, FleetError)
-    assert "high, default, thumbnails, reports" in str(result.exception)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "high, default, thumbnails, reports" in result.stderr
 
 
 def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -106,6 +105,22 @@ def test_a_missing_file_ends_in_exit_code_1(tmp_path: Path) -> None:
         1,
         "queues.yaml: cannot be read: No such file or directory",
     )
+
+
+@pytest.mark.parametrize("command", [["plan"], ["check"], ["why", "reports"]], ids=lambda words: words[0])
+def test_findings_are_json_for_every_command_that_speaks_it(broken: str, command: list[str]) -> None:
+    """A program reads standard output alone, whatever the outcome."""
+    result = CliRunner().invoke(app, [*command, "-f", broken, "--json"])
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert [finding["path"] for finding in json.loads(result.stdout)["findings"]] == ["queues.reports.runtime.p99"]
+
+
+def test_an_error_without_a_place_in_a_file_is_json_too() -> None:
+    """Where, what and what instead, as three fields."""
+    result = CliRunner().invoke(app, ["why", "report", "-f", SAMPLE, "--json"])
+    assert (result.exit_code, result.stderr) == (1, "")
+    error = json.loads(result.stdout)["error"]
+    assert (error["where"], sorted(error)) == ("report", ["fix", "problem", "where"])
 
 
 def test_wrong_usage_ends_in_exit_code_2() -> None:

@@ -1,0 +1,18 @@
+"""The options that commands share: one spelling, one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FileOption = Annotated[Path, typer.Option("--file", "-f", help="The catalogue.", metavar="FILE")]
+StackOption = Annotated[
+    str, typer.Option("--stack", "-s", help="Environment: local, dev, staging, prod, or your own.", metavar="ENV")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the fleet: its namespace and vhost.", metavar="NAME")
+]
+
+CATALOGUE = Path("queues.yaml")
+STACK = "local"
