@@ -1,0 +1,9 @@
+"""What has to hold across fields before anything is applied: one module an idea, put together in `every`.
+
+All rules return findings at their place in the file and say what breaking them leads to; none raises.
+"""
+
+from fleet.checks.every import check_catalogue, check_plan
+from fleet.checks.routing import patterns_overlap
+
+__all__ = ["check_catalogue", "check_plan", "patterns_overlap"]

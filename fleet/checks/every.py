@@ -1,0 +1,45 @@
+"""Every rule across fields: first those over the catalogue alone, then those that need derived numbers.
+
+Invariant: a rule that exists is called here, and both callers (the command line and the Pulumi program) call nothing else.
+"""
+
+from collections.abc import Iterator
+
+from fleet.catalogue import Catalogue
+from fleet.checks.broker import check_connections
+from fleet.checks.capacity import check_memory, check_replicas
+from fleet.checks.names import check_minimums, check_names
+from fleet.checks.routing import check_routing
+from fleet.checks.runtime import check_runtime, check_spot
+from fleet.checks.workers import check_pool
+from fleet.environment import Environment
+from fleet.errors import Finding
+from fleet.plan import Plan
+from fleet.source import Source
+
+
+def check_catalogue(catalogue: Catalogue, environment: Environment, source: Source) -> list[Finding]:
+    """Findings that need no derived number: names, routing, runtimes, pools, capacity."""
+    return list(_catalogue_findings(catalogue, environment, source))
+
+
+def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
+    yield from check_names(catalogue, source)
+    yield from check_routing(catalogue, source)
+    for name, spec in catalogue.queues.items():
+        yield from check_runtime(name, spec, source)
+        yield from check_pool(name, spec, source)
+        yield from check_spot(name, spec, source)
+    yield from check_minimums(catalogue, environment, source)
+
+
+def check_plan(plan: Plan, catalogue: Catalogue, environment: Environment, source: Source) -> list[Finding]:
+    """Findings that need derived numbers: replicas, memory against nodes, connections against the broker."""
+    return list(_plan_findings(plan, catalogue, environment, source))
+
+
+def _plan_findings(plan: Plan, catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
+    for queue in plan.queues:
+        yield from check_replicas(queue, catalogue.queues[queue.name], source)
+        yield from check_memory(queue, environment, source)
+    yield from check_connections(plan, source)

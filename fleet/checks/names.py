@@ -1,0 +1,35 @@
+"""Names: no two things of the fleet share one in the broker, and what names a queue names one that exists."""
+
+from collections.abc import Iterator
+
+from fleet.catalogue import Catalogue
+from fleet.environment import Environment
+from fleet.errors import Finding
+from fleet.source import Source
+from fleet.topology import DEAD_SUFFIX, TASK_EXCHANGE, UNROUTED, shard_names
+
+
+def check_names(catalogue: Catalogue, source: Source) -> Iterator[Finding]:
+    """Queues, their shards and their dead-letter queues have names of their own."""
+    taken: dict[str, str] = {TASK_EXCHANGE: "the task exchange", UNROUTED: "the queue of messages without a route"}
+    for name, spec in catalogue.queues.items():
+        names = {name, f"{name}{DEAD_SUFFIX}", *shard_names(name, spec.shards)}
+        for broker_name in sorted(names & taken.keys()):
+            yield source.finding(
+                ("queues", name),
+                f"needs the broker name {broker_name!r}, which is taken by {taken[broker_name]}",
+                "Messages of the two would mix. Rename the queue.",
+            )
+        taken |= dict.fromkeys(names, f"queue {name!r}")
+
+
+def check_minimums(catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
+    """An environment's minimums name queues of the catalogue; a misspelt one would be a minimum that nobody keeps."""
+    declared = (source.data or {}).get("queues", {})
+    for name in environment.minimums:
+        if name not in catalogue.queues and name not in declared:
+            yield source.finding(
+                ("queues", name),
+                "is named by the environment's minimums but is no queue",
+                "Correct the name in Pulumi." + environment.name + ".yaml.",
+            )
