@@ -31,7 +31,10 @@ ExceptionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
 class Model(BaseModel):
     """A part of the catalogue: unknown keys are refused, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True)
+    # Built at first use: of twenty models a run validates with two or three, each of which holds the others.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True, defer_build=True
+    )
 
 
 class RuntimeSpec(Model):

@@ -1,7 +1,8 @@
 """The errors that people see, one tree:
 
     FleetError            where, what is wrong, what would be right
-    └── CatalogueError    every finding of a catalogue or an environment, in file order
+    ├── CatalogueError    every finding of a catalogue or an environment, in file order
+    └── UsageError        a command line that names something that is not there
 
 No message holds a secret: errors name keys and places, and values only of the catalogue.
 """
@@ -17,6 +18,10 @@ class FleetError(Exception):
         self.where = where
         self.problem = problem
         self.fix = fix
+
+
+class UsageError(FleetError):
+    """Something that the command line names and that is not there; a command ends with exit code 2 for it."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

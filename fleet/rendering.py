@@ -1,57 +1,70 @@
-"""The plan as tables for a terminal."""
+"""The plan as text for a terminal."""
 
-from collections.abc import Iterable
-
-from rich.table import Table
+from collections.abc import Iterable, Iterator, Sequence
 
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Reason
+from fleet.tables import BOLD, DIM, Column, Screen, table_lines, title
 from fleet.units import format_cpu, format_duration, format_number, format_rate, format_size
 
+EXPLAINED_QUEUES_MAX = 12
+"""On a terminal the reasons of more queues than this would scroll everything else away; a file or a pipe gets all."""
 
-def plan_tables(plan: Plan) -> list[Table]:
+QUEUE_HEADINGS = ("queue", "load", "promise", "worker", "pod", "limits", "scaling", "replicas")
+REASON_HEADINGS = ("number", "value", "why", "source")
+
+
+def plan_lines(plan: Plan, screen: Screen) -> Iterator[str]:
     """One table of the queues, one of what is deployed beside them, and one of reasons a queue."""
-    tables = [_queue_table(plan), _shared_table(plan)]
-    for queue in plan.queues:
-        tables.append(
-            reason_table(
-                [reason for reason in plan.reasons if reason.path.startswith(f"{queue.name}.")],
-                title=f"Why: {queue.name}",
-            )
+    yield title(f"Fleet {plan.fleet}, environment {plan.environment}: {len(plan.queues)} queues", screen)
+    columns = [Column(heading=heading, whole=heading == "queue") for heading in QUEUE_HEADINGS]
+    yield from table_lines(columns, (queue_cells(queue) for queue in plan.queues), screen)
+    yield ""
+    yield title("Beside the queues", screen)
+    columns = [Column(heading="part", style=BOLD, whole=True), Column(heading="what")]
+    yield from table_lines(columns, shared_rows(plan), screen)
+    if screen.terminal and len(plan.queues) > EXPLAINED_QUEUES_MAX:
+        yield ""
+        yield (
+            f"The reasons of {len(plan.queues)} queues are not shown here: `fleet why {plan.queues[0].name}` shows those of one,"
+            " `fleet plan | less` all, `fleet plan --html plan.html` a page."
         )
-    return tables
+        return
+    for name, reasons in reasons_by_queue(plan).items():
+        yield ""
+        yield title(f"Why: {name}", screen)
+        yield from reason_lines(reasons, screen)
 
 
-def reason_table(reasons: Iterable[Reason], *, title: str | None = None) -> Table:
+def reasons_by_queue(plan: Plan) -> dict[str, list[Reason]]:
+    """The first word of a path -> its reasons, in the order of the plan."""
+    found: dict[str, list[Reason]] = {}
+    for reason in plan.reasons:
+        found.setdefault(reason.path.partition(".")[0], []).append(reason)
+    return found
+
+
+def reason_lines(reasons: Iterable[Reason], screen: Screen) -> Iterator[str]:
     """Number, value, arithmetic and source, a line each."""
-    table = Table(title=title, title_justify="left", expand=False)
-    table.add_column("number", no_wrap=True)
-    table.add_column("value", overflow="fold", max_width=28, style="bold")
-    table.add_column("why", overflow="fold")
-    table.add_column("source", overflow="fold", max_width=24, style="dim")
-    for reason in reasons:
-        table.add_row(reason.path, reason.value, reason.formula, reason.source)
-    return table
-
-
-def _queue_table(plan: Plan) -> Table:
-    table = Table(
-        title=f"Fleet {plan.fleet}, environment {plan.environment}: {len(plan.queues)} queues", title_justify="left"
+    number, value, why, source = REASON_HEADINGS
+    columns = (
+        Column(heading=number, whole=True),
+        Column(heading=value, style=BOLD, modest=True),
+        Column(heading=why),
+        Column(heading=source, style=DIM, modest=True),
     )
-    table.add_column("queue", style="bold", no_wrap=True)
-    for heading in ("load", "promise", "worker", "pod", "limits", "scaling", "replicas"):
-        table.add_column(heading, overflow="fold")
-    for queue in plan.queues:
-        table.add_row(queue.name, *_queue_cells(queue))
-    return table
+    rows = [(reason.path, reason.value, reason.formula, reason.source) for reason in reasons]
+    return table_lines(columns, rows, screen)
 
 
-def _queue_cells(queue: QueuePlan) -> tuple[str, ...]:
+def queue_cells(queue: QueuePlan) -> tuple[str, ...]:
+    """One queue in a line, under `QUEUE_HEADINGS`."""
     promise, worker, resources, auto = queue.promise, queue.worker, queue.resources, queue.autoscaling
     shards = f" x {len(queue.topology.shards)} shards" if queue.topology.sharded else ""
     soft = f"soft {format_duration(worker.soft_limit_seconds)}, " if worker.soft_limit_seconds else ""
     cpu_limit = f" (limit {format_cpu(resources.cpu_limit_millicores)})" if resources.cpu_limit_millicores else ""
     return (
+        queue.name,
         f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}",
         f"{format_number(promise.percentile)} % in {format_duration(promise.wait_seconds)}",
         f"{worker.pool.value}, {worker.concurrency} slot(s){shards}",
@@ -62,21 +75,16 @@ def _queue_cells(queue: QueuePlan) -> tuple[str, ...]:
     )
 
 
-def _shared_table(plan: Plan) -> Table:
+def shared_rows(plan: Plan) -> list[Sequence[str]]:
+    """What all queues share, as name and description."""
     broker = plan.broker
-    table = Table(title="Beside the queues", title_justify="left", show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row(
-        "broker",
-        f"RabbitMQ, {broker.nodes} node(s), cpu {format_cpu(broker.cpu_millicores)}, memory {format_size(broker.memory_bytes)},"
-        f" disk {format_size(broker.storage_bytes)}; vhost {plan.topology.vhost}",
-    )
-    dead = ", ".join(queue.topology.dead_letter_queue for queue in plan.queues)
-    table.add_row(
-        "exchange",
-        f"{plan.topology.exchange} (topic; routing key = queue), messages without a route in {plan.topology.unrouted}",
-    )
-    table.add_row("dead letters", dead)
-    table.add_row("application", plan.application)
-    return table
+    size = f"cpu {format_cpu(broker.cpu_millicores)}, memory {format_size(broker.memory_bytes)}, disk {format_size(broker.storage_bytes)}"
+    return [
+        ("broker", f"RabbitMQ, {broker.nodes} node(s), {size}; vhost {plan.topology.vhost}"),
+        (
+            "exchange",
+            f"{plan.topology.exchange} (topic; routing key = queue), messages without a route in {plan.topology.unrouted}",
+        ),
+        ("dead letters", ", ".join(queue.topology.dead_letter_queue for queue in plan.queues)),
+        ("application", plan.application),
+    ]

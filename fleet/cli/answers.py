@@ -1,10 +1,12 @@
-"""What a command prints for programs, and how it ends when something has to be put right.
+"""What a command prints, and how it ends when something has to be put right.
 
 Invariant: every command fails in one way. A FleetError is its message on standard error or, under `--json`, one JSON object on standard output; the
-exit code is 1 for both. There is never a traceback for bad input.
+exit code is 1, or 2 where the command line itself names something that is not there. There is never a traceback for bad input.
 """
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from fleet.errors import FleetError
 
 EXIT_FINDINGS = 1
+EXIT_USAGE = 2
 
 
 class FleetCommand(TyperCommand):
@@ -20,13 +23,13 @@ class FleetCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; `--json` is the parameter `as_json` of every command that takes it."""
-        from fleet.errors import FleetError
+        from fleet.errors import FleetError, UsageError
 
         try:
             return super().invoke(ctx)
         except FleetError as error:
             report_error(error, as_json=bool(ctx.params.get("as_json")))
-            raise SystemExit(EXIT_FINDINGS) from None
+            raise SystemExit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FINDINGS) from None
 
 
 def report_error(error: "FleetError", *, as_json: bool) -> None:
@@ -46,3 +49,23 @@ def print_json(value: Any) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints text, a line at a time."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a file that the command line names.
+
+    Raises: UsageError when it cannot be written.
+    """
+    from fleet.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            str(path), f"cannot be written: {error.strerror}", "Name a file in a folder of yours."
+        ) from None

@@ -7,7 +7,7 @@ from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOpt
 
 
 def check(file: FileOption = CATALOGUE, stack: StackOption = STACK, as_json: JsonOption = False) -> None:
-    """Check the catalogue against one environment; every finding comes in one run."""
+    """Check the catalogue; every finding comes in one run."""
     from fleet.cli.loading import load
 
     derived = load(file, stack)

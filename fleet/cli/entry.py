@@ -1,4 +1,8 @@
-"""The commands of `fleet`, in the order in which the help shows them."""
+"""The commands of `fleet`, in the groups and the order in which the help shows them."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -7,17 +11,43 @@ from fleet.cli.check import check
 from fleet.cli.plan import plan
 from fleet.cli.why import why
 
+GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "See what follows from the catalogue": (plan, why),
+    "Check it": (check,),
+}
+"""Heading in the help -> its commands."""
+
 app = typer.Typer(
     name="fleet",
-    help="Say what you know about each queue in queues.yaml; see everything else derived, with the reason of each number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for _command in (plan, check, why):
-    app.command(cls=FleetCommand)(_command)
+for _group, _commands in GROUPS.items():
+    for _command in _commands:
+        app.command(cls=FleetCommand, rich_help_panel=_group)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fleet {version('celery-fleet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Say what you know about each queue in queues.yaml; see everything else derived, with the reason of each number."""
 
 
 def main() -> None:
     """Entry point of the installed program and of `python -m fleet`."""
+    # Pydantic would read the metadata of every installed package in search of plugins: a tenth of the time of `fleet plan`, and none are of use here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     app()

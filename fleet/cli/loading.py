@@ -3,13 +3,30 @@
 from pathlib import Path
 
 from fleet.deriving import FLEET_NAME, load_plan
-from fleet.environment import load_environment
+from fleet.environment import ENVIRONMENTS, Environment, load_environment
+from fleet.errors import UsageError
 from fleet.plan import Plan
 
 
 def load(file: Path, stack: str, name: str | None = None) -> Plan:
     """The Plan of a catalogue in an environment whose settings stand beside it.
 
-    Raises: CatalogueError with every finding.
+    Raises: CatalogueError with every finding; UsageError when there is no such environment.
     """
-    return load_plan(file, load_environment(file.resolve().parent, stack), fleet=name or FLEET_NAME, shown_as=str(file))
+    return load_plan(file, named_environment(file, stack), fleet=name or FLEET_NAME, shown_as=str(file))
+
+
+def named_environment(file: Path, stack: str) -> Environment:
+    """The environment of a name: a built-in one, or one that states its settings beside the catalogue.
+
+    Raises: UsageError for any other name, because a misspelt one would quietly plan with the settings of `dev`; CatalogueError with findings.
+    """
+    folder = file.resolve().parent
+    if stack not in ENVIRONMENTS and not (folder / f"Pulumi.{stack}.yaml").is_file():
+        known = ", ".join(ENVIRONMENTS)
+        raise UsageError(
+            f"environment {stack!r}",
+            f"is neither one of {known} nor has a file Pulumi.{stack}.yaml beside {file}",
+            "Correct the name, or make it: pulumi stack init.",
+        )
+    return load_environment(folder, stack)

@@ -5,14 +5,23 @@ from typing import Annotated
 
 import typer
 
+from fleet.cli.completing import complete_stacks
+
+CATALOGUE = Path("queues.yaml")
+STACK = "local"
+
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="The catalogue.", metavar="FILE")]
 StackOption = Annotated[
-    str, typer.Option("--stack", "-s", help="Environment: local, dev, staging, prod, or your own.", metavar="ENV")
+    str,
+    typer.Option(
+        "--stack",
+        "-s",
+        help="Environment: local, dev, staging, prod, or your own.",
+        metavar="ENV",
+        autocompletion=complete_stacks,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the fleet: its namespace and vhost.", metavar="NAME")
 ]
-
-CATALOGUE = Path("queues.yaml")
-STACK = "local"

@@ -1,40 +1,65 @@
 """`fleet why`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleet.cli.answers import print_json
+from fleet.cli.answers import print_json, print_lines
+from fleet.cli.completing import complete_paths
 from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOption
+
+if TYPE_CHECKING:
+    from fleet.plan import Plan
 
 
 def why(
     path: Annotated[
-        str, typer.Argument(help="A number, such as reports.replicas.max, or the beginning of several.", metavar="PATH")
+        str,
+        typer.Argument(
+            help="A number, such as reports.replicas.max, or the beginning of several.",
+            metavar="PATH",
+            autocompletion=complete_paths,
+        ),
     ],
     file: FileOption = CATALOGUE,
     stack: StackOption = STACK,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the arithmetic of one derived number, or of all below a path such as `reports` or `reports.replicas`."""
+    """Show the arithmetic of one number, or of all below a path."""
     from fleet.cli.loading import load
-    from fleet.errors import FleetError
 
-    derived = load(file, stack)
-    found = tuple(reason for reason in derived.reasons if reason.path == path or reason.path.startswith(f"{path}."))
+    show_reasons(load(file, stack), path, as_json=as_json)
+
+
+def show_reasons(plan: "Plan", path: str, *, as_json: bool) -> None:
+    """Prints the reasons of a path and of what is below it.
+
+    Raises: FleetError, with the nearest path, when there is no such number.
+    """
+    found = tuple(reason for reason in plan.reasons if reason.path == path or reason.path.startswith(f"{path}."))
     if not found:
-        known = ", ".join(queue.name for queue in derived.queues)
-        raise FleetError(
-            path,
-            "is no derived number",
-            f"Begin with a queue ({known}), for example {derived.reasons[0].path}; `fleet plan` lists all.",
-        )
+        raise _unknown_path(plan, path)
     if as_json:
         print_json(found)
         return
 
-    from rich.console import Console
+    from fleet.rendering import reason_lines
+    from fleet.tables import find_screen
 
-    from fleet.rendering import reason_table
+    print_lines(reason_lines(found, find_screen()))
 
-    Console().print(reason_table(found))
+
+def _unknown_path(plan: "Plan", path: str) -> Exception:
+    import difflib
+
+    from fleet.errors import FleetError
+
+    paths = {".".join(reason.path.split(".")[:length]) for reason in plan.reasons for length in (1, 2, 3)}
+    near = difflib.get_close_matches(path, sorted(paths), n=1)
+    hint = f"Did you mean `{near[0]}`? " if near else ""
+    known = ", ".join(queue.name for queue in plan.queues[:12]) + (", ..." if len(plan.queues) > 12 else "")
+    return FleetError(
+        path,
+        "is no derived number",
+        f"{hint}Begin with a queue ({known}), for example {plan.reasons[0].path}; `fleet plan` lists all.",
+    )

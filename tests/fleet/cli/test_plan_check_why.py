@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fleet.cli import app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLE = str(ROOT / "queues.yaml")
 WIDE = {"COLUMNS": "240"}
 
@@ -26,7 +26,7 @@ def broken(tmp_path: Path) -> str:
 
 def test_plan_shows_every_queue_and_why() -> None:
     """One table of the queues, one of what they share, one of reasons for each."""
-    result = CliRunner().invoke(app, ["plan", "-f", SAMPLE, "-s", "prod"], env=WIDE)
+    result = CliRunner().invoke(app, ["plan", "-f", SAMPLE, "-s", "prod"])
     assert result.exit_code == 0
     for text in ("Fleet celery-fleet, environment prod: 4 queues", "Why: reports", "reports.replicas.max", "unrouted"):
         assert text in result.stdout
@@ -74,11 +74,26 @@ def test_why_explains_one_number_or_a_group(path: str, lines: list[str]) -> None
     assert lines[0] in CliRunner().invoke(app, ["why", path, "-f", SAMPLE], env=WIDE).stdout
 
 
+def test_plan_shows_the_reasons_of_one_path_as_why_does() -> None:
+    """Whoever looks at a plan need not learn a second command."""
+    asked = ["-f", SAMPLE, "-s", "prod"]
+    shown = CliRunner().invoke(app, ["plan", "--why", "reports.replicas", *asked])
+    assert (shown.exit_code, shown.stdout) == (0, CliRunner().invoke(app, ["why", "reports.replicas", *asked]).stdout)
+
+
+def test_plan_writes_a_page_for_a_browser(tmp_path: Path) -> None:
+    """One file that needs nothing else."""
+    page = tmp_path / "plan.html"
+    result = CliRunner().invoke(app, ["plan", "-f", SAMPLE, "--html", str(page)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_why_names_the_queues_when_it_knows_no_such_number() -> None:
     """A wrong path gets the right beginnings."""
     result = CliRunner().invoke(app, ["why", "report", "-f", SAMPLE])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "high, default, thumbnails, reports" in result.stderr
+    assert "Did you mean `reports`? Begin with a queue (high, default, thumbnails, reports)" in result.stderr
 
 
 def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,61 @@
+"""What the shell offers after Tab.
+
+Invariant: pressing Tab prints nothing but offers. Where the catalogue cannot be read there are none, and `fleet check` says why.
+"""
+
+from pathlib import Path
+
+from typer import Context
+
+
+def complete_stacks(ctx: Context, incomplete: str) -> list[str]:
+    """Environments: those that `Pulumi.<name>.yaml` beside the catalogue states, and the built-in ones."""
+    folder = _catalogue(ctx).resolve().parent
+    stated = {path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.*.yaml")}
+    return sorted(name for name in stated | {"local", "dev", "staging", "prod"} if name.startswith(incomplete))
+
+
+def complete_queues(ctx: Context, incomplete: str) -> list[str]:
+    """Names of the catalogue's queues."""
+    return [name for name in _queues(ctx) if name.startswith(incomplete)]
+
+
+def complete_tasks(ctx: Context, incomplete: str) -> list[str]:
+    """Task names of the catalogue; a pattern is offered up to its `*`. The application is not asked: Tab runs no code of the user's."""
+    offered = {
+        pattern.partition("*")[0]
+        for queue in _queues(ctx).values()
+        for pattern in (queue.get("tasks") if isinstance(queue, dict) else None) or []
+        if isinstance(pattern, str)
+    }
+    return sorted(name for name in offered if name and name.startswith(incomplete))
+
+
+def complete_paths(ctx: Context, incomplete: str) -> list[str]:
+    """Paths of derived numbers, one word further than what is there."""
+    from fleet.cli.loading import load
+    from fleet.errors import FleetError
+
+    try:
+        plan = load(_catalogue(ctx), ctx.params["stack"])
+    except FleetError:
+        return []
+    depth = incomplete.count(".") + 1
+    offered = {".".join(reason.path.split(".")[:depth]): None for reason in plan.reasons}
+    return [path for path in offered if path.startswith(incomplete)]
+
+
+def _catalogue(ctx: Context) -> Path:
+    return Path(ctx.params.get("file") or "queues.yaml")
+
+
+def _queues(ctx: Context) -> dict[str, object]:
+    from fleet.errors import FleetError
+    from fleet.source import read_source
+
+    try:
+        data = read_source(_catalogue(ctx)).data
+    except FleetError:
+        return {}
+    queues = data.get("queues") if isinstance(data, dict) else None
+    return queues if isinstance(queues, dict) else {}

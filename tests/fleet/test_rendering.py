@@ -1,0 +1,101 @@
+"""The plan as text and as a page."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleet.deriving import load_plan
+from fleet.environment import default_environment
+from fleet.page import plan_page
+from fleet.plan import Plan
+from fleet.records import Reason
+from fleet.rendering import plan_lines
+from fleet.tables import UNBOUNDED, Screen
+from tests.fleet.strategies import load_from, sample_queue
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(ROOT / "queues.yaml", default_environment("prod"))
+
+
+def many(count: int, folder: Path) -> Plan:
+    queues = {f"q{number}": sample_queue(tasks=[f"shop.q{number}.*"]) for number in range(count)}
+    return load_from({"application": "shop.celery:app", "queues": queues}, folder)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "explained"),
+    [
+        pytest.param(True, 0, id="a-terminal-is-not-scrolled-away"),
+        pytest.param(False, 20, id="a-file-gets-all-of-them"),
+    ],
+)
+def test_reasons_of_many_queues(terminal: bool, explained: int, tmp_path: Path) -> None:
+    """A person looks at one queue; a file is searched."""
+    lines = list(plan_lines(many(20, tmp_path), Screen(width=UNBOUNDED, styled=False, terminal=terminal)))
+    assert sum(line.startswith("Why: ") for line in lines) == explained
+    assert any("fleet why q0" in line for line in lines) is terminal
+
+
+class Reader(HTMLParser):
+    """Keeps the texts of a page and refuses tags that are not closed in order."""
+
+    VOID = ("meta",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.details = 0
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.details += tag == "details"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_shows_every_queue_and_every_reason(plan: Plan) -> None:
+    """Each queue can be unfolded; each number stands with its arithmetic."""
+    reader = read(plan_page(plan))
+    assert reader.details == 4
+    for reason in plan.reasons:
+        assert {reason.path, reason.formula, reason.source} <= set(reader.texts)
+
+
+def test_the_page_asks_no_network(plan: Plan) -> None:
+    """It can be sent by mail and read without a connection."""
+    page = plan_page(plan)
+    assert read(page).links == []
+    assert re.findall(r"url\(|@import|<script", page) == []
+
+
+def test_the_page_shows_markup_as_text(plan: Plan) -> None:
+    """Nothing from a catalogue becomes a part of the page."""
+    attack = "<script>alert('x')</script>\" onload=\"&amp;"
+    reason = Reason(path=f"high.{attack}", value=attack, formula=attack, source=attack)
+    queues = (msgspec.structs.replace(plan.queues[0], tasks=(attack,)), *plan.queues[1:])
+    reader = read(plan_page(msgspec.structs.replace(plan, application=attack, reasons=(reason,), queues=queues)))
+    assert reader.texts.count(attack) == 4
+    assert f"takes {attack}" in reader.texts
