@@ -12,6 +12,7 @@ import pytest
 
 from fleet.errors import FleetError
 from ops import forwarding, state
+from tests.cluster.brokers import Broker, broker_at, broker_of, named_broker
 from tests.cluster.running_fleet import ROOT, RunningFleet, running_fleet, sandbox_environment
 
 UP_SECONDS = 60 * 60
@@ -87,3 +88,12 @@ def fleet() -> Iterator[RunningFleet]:
     if sandbox is None:
         _ops("down", DOWN_SECONDS)
     assert work_tree_changes() <= before, "the tests or the commands they ran changed the work tree"
+
+
+@pytest.fixture(scope="module")
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The broker of the running fleet, or the one that `FLEET_TEST_BROKER` names."""
+    address = named_broker()
+    opened = broker_at(address) if address else broker_of(request.getfixturevalue("fleet"))
+    with opened as found:
+        yield found

@@ -1,43 +1,26 @@
 """The worker in each of its pools against a real broker: what runs once, what is ended for its time, and what a signal does."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 import yaml
-from celery import Celery
 
-from app.settings import configure
 from app.web.publishing import BrokerUnavailableError, Publisher, TaskCall
 from fleet.deriving import load_plan
-from fleet.documents import WorkerDocument, dump_document, producer_document, worker_document
+from fleet.documents import WorkerDocument
 from fleet.environment import default_environment
 from fleet.plan import Plan
 from fleet.sizing import Shutdown
-from tests.cluster.brokers import Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, new_name
-from tests.cluster.running_fleet import ROOT, eventually
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.running_fleet import eventually
+from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
 
 LIMIT_SECONDS = 4
-START_SECONDS = 60.0
 POOLS = ("gevent", "threads", "prefork")
-
-
-@pytest.fixture(scope="module")
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    address = named_broker()
-    opened = broker_at(address) if address else broker_of(request.getfixturevalue("fleet"))
-    with opened as found:
-        yield found
 
 
 def plan_of(folder: Path) -> Plan:
@@ -68,84 +51,6 @@ def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Its queues in the broker."""
     with declared(broker, plan_of(tmp_path_factory.mktemp("pools"))) as fleet:
         yield fleet
-
-
-@dataclass(kw_only=True)
-class Worker:
-    """A worker process of one queue."""
-
-    process: "subprocess.Popen[bytes]"
-    folder: Path
-    output: Path
-
-    def probe(self, question: str) -> bool:
-        """What the pod's probe says."""
-        command = [sys.executable, "-I", "-S", str(ROOT / "app/worker/health.py"), question]
-        environment = {"FLEET_RUN_DIR": str(self.folder)}
-        return (
-            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=30, check=False).returncode == 0
-        )
-
-    def stop(self) -> int:
-        """Tell it as Kubernetes does and wait; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@contextmanager
-def working(
-    fleet: DeclaredFleet,
-    pool: str,
-    folder: Path,
-    change: Callable[[WorkerDocument], WorkerDocument] = lambda same: same,
-) -> Iterator[Worker]:
-    """A worker of a pool's queue, ready."""
-    queue = next(queue for queue in fleet.plan.queues if queue.name == pool)
-    document = folder / "document.json"
-    document.write_text(dump_document(change(worker_document(fleet.plan, queue, pool))), encoding="utf-8")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "FLEET_DOCUMENT": str(document),
-        "FLEET_RUN_DIR": str(folder),
-        "FLEET_POD_NAME": new_name(),
-        **fleet.environment("worker"),
-    }
-    output = folder / "worker.log"
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.worker"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    worker = Worker(process=process, folder=folder, output=output)
-    try:
-        eventually(
-            lambda: True if worker.probe("ready") else None,
-            within_seconds=START_SECONDS,
-            waiting_for=f"a ready worker; {output} says why",
-            every_seconds=0.2,
-        )
-        yield worker
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def sender(fleet: DeclaredFleet) -> Any:
-    """A publisher, configured as the web layer."""
-    app = Celery("sender", set_as_current=False)
-    configure(app, producer_document(fleet.plan), fleet.environment("producer"))
-    return app
-
-
-def lines(log: Path, at_least: int, within_seconds: float = 30) -> list[str]:
-    """The events in the file, once there are so many."""
-
-    def look() -> list[str] | None:
-        found = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return found if len(found) >= at_least else None
-
-    return eventually(look, within_seconds=within_seconds, waiting_for=f"{at_least} events in {log}", every_seconds=0.1)
 
 
 @pytest.mark.parametrize("pool", POOLS)
