@@ -78,18 +78,18 @@ class WaitSpec(Model):
 
 
 class RetriesSpec(Model):
-    """What follows when a task raises: it is enqueued again after a pause that doubles each time."""
+    """What follows when a task raises: it is enqueued again after a pause that doubles each time. A task's own `autoretry_for` goes before all of it."""
 
     max: Annotated[int, Field(ge=0, le=100)]
-    """Retries of a task; after the last one it has failed."""
+    """Retries of a task; after the last one it has failed. 0: only a task's own retries, so that a queue can stay out of `defaults`."""
     backoff: Duration = 1.0
-    """First pause; each further one is twice as long."""
+    """First pause, 1s at least and rounded up to whole seconds; each further one is twice as long."""
     longest: Duration = 600.0
     """No pause is longer."""
     jitter: bool = True
     """Draw each pause at random between nothing and its length, so that tasks that failed together do not return together."""
     on: Annotated[list[ExceptionName], Field(min_length=1)] = ["Exception"]
-    """Exceptions that are retried: built-in names or dotted paths. A task's own `autoretry_for` goes before this."""
+    """Exceptions that are retried: built-in names or dotted paths; an exceeded soft limit only by its own, `celery.exceptions.SoftTimeLimitExceeded`."""
 
 
 class DeadLetterSpec(Model):

@@ -132,7 +132,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
 
 
 def _retries(spec: RetriesSpec | None) -> RetryPlan | None:
-    if spec is None:
+    if spec is None or spec.max == 0:
         return None
     return RetryPlan(
         max_retries=spec.max,

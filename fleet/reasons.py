@@ -6,14 +6,18 @@ from fleet import scaling, sizing
 from fleet.plan import QueuePlan
 from fleet.records import Reason
 from fleet.scaling import Regime
-from fleet.sizing import Shutdown
+from fleet.sizing import RetryPlan, Shutdown
 from fleet.units import format_cpu, format_duration, format_number, format_rate, format_size
 
 SCALING_RULE = "docs/designs/scaling.md"
 CELERY_WORKERS = "Celery 5.7, docs/userguide/workers"
+CELERY_TASKS = "Celery 5.7, docs/userguide/tasks"
 KUBERNETES_PODS = "Kubernetes docs, Pod Lifecycle"
 RABBITMQ_QUORUM = "RabbitMQ 4.3 docs, Quorum Queues"
 CATALOGUE = "stated in the catalogue"
+
+SHOWN_PAUSES = 4
+"""Pauses between retries that are written out; the next ones follow by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ def _worker_rows(queue: QueuePlan, figures: QueueFigures) -> list[_Row]:
     else:
         grace = f"limit {limit} + {sizing.GRACE_MARGIN_SECONDS}s, so that the task in hand is finished"
     rows.append(("worker.grace", f"{worker.grace_seconds}s", grace, KUBERNETES_PODS))
+    if worker.retries is not None:
+        rows.append(("worker.retries", str(worker.retries.max_retries), _retries_formula(worker.retries), CELERY_TASKS))
     timeout = queue.topology.policy.consumer_timeout_seconds
     rows.append(
         (
@@ -92,6 +98,17 @@ def _worker_rows(queue: QueuePlan, figures: QueueFigures) -> list[_Row]:
         )
     )
     return rows
+
+
+def _retries_formula(retries: RetryPlan) -> str:
+    pauses = retries.pauses_seconds
+    shown = ", ".join(format_duration(pause) for pause in pauses[:SHOWN_PAUSES])
+    more = f", ... at most {format_duration(retries.longest_seconds)}" if len(pauses) > SHOWN_PAUSES else ""
+    drawn = ", each drawn between 0 and that" if retries.jitter else ""
+    return (
+        f"on {', '.join(retries.exceptions)}, after {shown}{more}{drawn}: a task that always fails has failed"
+        f" {format_duration(sum(pauses))} of pauses later"
+    )
 
 
 def _resource_rows(queue: QueuePlan, figures: QueueFigures) -> list[_Row]:

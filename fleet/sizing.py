@@ -79,6 +79,11 @@ class RetryPlan(Record, frozen=True, kw_only=True):
     exceptions: tuple[str, ...]
     """Built-in names or dotted paths."""
 
+    @property
+    def pauses_seconds(self) -> tuple[int, ...]:
+        """The pause before each retry; with jitter the longest that it can be."""
+        return tuple(min(self.longest_seconds, self.backoff_seconds * 2**number) for number in range(self.max_retries))
+
 
 class WorkerPlan(Record, frozen=True, kw_only=True):
     """How Celery runs in each pod of a queue."""

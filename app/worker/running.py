@@ -11,6 +11,7 @@ from celery.worker import state
 
 from app.application import load_application, register_tasks
 from app.connections import read_connections
+from app.retries import retry_tasks
 from app.settings import configure
 from app.store import StoreError, connect_store, read_cancelled
 from app.waits import QueueCounters, count_tasks, counters_key
@@ -25,6 +26,7 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     app = load_application(producer.application)
     configure(app, document, environ)
     register_tasks(app)
+    retry_tasks(app, document)
     if connections.results is not None:
         address = connections.results
         count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))

@@ -9,6 +9,7 @@ from fleet.catalogue import Catalogue
 from fleet.checks.broker import check_connections
 from fleet.checks.capacity import check_memory, check_replicas
 from fleet.checks.names import check_minimums, check_names
+from fleet.checks.retries import check_retries
 from fleet.checks.routing import check_routing
 from fleet.checks.runtime import check_runtime, check_spot
 from fleet.checks.workers import check_pool
@@ -19,7 +20,7 @@ from fleet.source import Source
 
 
 def check_catalogue(catalogue: Catalogue, environment: Environment, source: Source) -> list[Finding]:
-    """Findings that need no derived number: names, routing, runtimes, pools, capacity."""
+    """Findings that need no derived number: names, routing, runtimes, pools, retries, capacity."""
     return list(_catalogue_findings(catalogue, environment, source))
 
 
@@ -29,6 +30,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
     for name, spec in catalogue.queues.items():
         yield from check_runtime(name, spec, source)
         yield from check_pool(name, spec, source)
+        yield from check_retries(name, spec, source)
         yield from check_spot(name, spec, source)
     yield from check_minimums(catalogue, environment, source)
 

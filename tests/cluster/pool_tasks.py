@@ -3,6 +3,7 @@
 A file outlives the worker that is killed, and a line is written whole (`O_APPEND`), so nothing that a test counts depends on the results store.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,19 @@ def again(self: Any, log: str, name: str, times: int) -> None:
     if self.request.retries < times:
         raise self.retry(countdown=0.2)
     _write(log, f"ran {name}")
+
+
+@app.task(name="pools.fail")
+def fail(log: str, name: str) -> None:
+    """Always fails; says when it was tried."""
+    _write(log, f"tried {name} {time.time():.3f}")
+    raise ConnectionError(name)
+
+
+@app.task(name="pools.identify")
+def identify(log: str, name: str) -> None:
+    """Says which process ran it."""
+    _write(log, f"ran {name} {os.getpid()}")
 
 
 @app.task(name="pools.hold")

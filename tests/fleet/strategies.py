@@ -53,6 +53,14 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
         queue["concurrency"] = draw(st.integers(1, 8))
     if profile == "io" and draw(st.booleans()):
         queue["pool"] = draw(st.sampled_from(["gevent", "prefork"]))
+    if draw(st.booleans()):
+        backoff = draw(st.integers(1, 60))
+        queue["retries"] = {
+            "max": draw(st.integers(0, 20)),
+            "backoff": f"{backoff}s",
+            "longest": f"{backoff + draw(st.integers(0, 3600))}s",
+            "jitter": draw(st.booleans()),
+        }
     return queue
 
 

@@ -59,6 +59,30 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
             id="gevent-for-computing-tasks",
         ),
         pytest.param(
+            sample_catalogue(retries={"max": 3, "backoff": "500ms"}),
+            "queues.mail.retries.backoff",
+            "is 500ms, below 1s",
+            id="a-pause-that-the-broker-cannot-keep",
+        ),
+        pytest.param(
+            sample_catalogue(retries={"max": 3, "backoff": "30s", "longest": "20s"}),
+            "queues.mail.retries.longest",
+            "is 20s, below retries.backoff (30s)",
+            id="a-longest-pause-below-the-first",
+        ),
+        pytest.param(
+            sample_catalogue(retries={"max": 3, "on": ["OSError", "TimeoutErorr"]}),
+            "queues.mail.retries.on[1]",
+            "is 'TimeoutErorr', no built-in exception",
+            id="an-exception-that-python-does-not-have",
+        ),
+        pytest.param(
+            sample_catalogue(retries={"max": 3, "on": ["SystemExit"]}),
+            "queues.mail.retries.on[0]",
+            "that a task can fail with",
+            id="an-exception-that-ends-the-process",
+        ),
+        pytest.param(
             sample_catalogue(capacity="spot", runtime=runtime("1s", "2s", "121s")),
             "queues.mail.capacity",
             "may run 121s and is not idempotent",
@@ -144,6 +168,10 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
         ),
         pytest.param(
             sample_catalogue(load={"peak": "100/s"}, replicas={"max": 6}), id="a-maximum-that-just-serves-the-peak"
+        ),
+        pytest.param(
+            sample_catalogue(retries={"max": 100, "backoff": "1s", "longest": "1s", "on": ["OSError", "shop.Gone"]}),
+            id="retries-on-the-border-of-every-rule",
         ),
         pytest.param(two_queues("a", "shop.a.*", "b", "shop.b.*"), id="patterns-that-do-not-meet"),
         pytest.param(two_queues("a", "x.*", "a-1", "y.*"), id="a-name-like-a-shards-where-there-are-none"),

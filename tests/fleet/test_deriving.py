@@ -104,6 +104,17 @@ def test_a_declared_burst_sets_the_minimum_of_a_short_promise() -> None:
     assert queue.autoscaling.min_replicas == 6
 
 
+def test_a_queue_can_stay_out_of_the_retries_of_the_defaults(tmp_path: Path) -> None:
+    """0 leaves retries to the tasks; pauses are whole seconds, never shorter than stated."""
+    raw = sample_catalogue()
+    raw["defaults"] = {"retries": {"max": 3, "backoff": "1500ms"}}
+    raw["queues"]["other"] = {**raw["queues"]["mail"], "tasks": ["other.*"], "retries": {"max": 0}}
+    mail, other = load_from(raw, tmp_path).queues
+    assert mail.worker.retries is not None
+    assert mail.worker.retries.pauses_seconds == (2, 4, 8)
+    assert other.worker.retries is None
+
+
 @given(catalogues())
 def test_the_numbers_of_every_queue_are_in_order(raw: dict[str, Any]) -> None:
     """soft < hard < grace < consumer timeout (grace: where running tasks are finished), min <= max, requests <= limits."""

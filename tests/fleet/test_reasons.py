@@ -21,6 +21,7 @@ SHOWN: dict[str, tuple[Callable[[str], object], Callable[[QueuePlan], object]]] 
     "worker.concurrency": (int, lambda queue: queue.worker.concurrency),
     "worker.prefetch": (int, lambda queue: queue.worker.concurrency),
     "worker.soft_limit": (parse_duration_seconds, lambda queue: queue.worker.soft_limit_seconds),
+    "worker.retries": (int, lambda queue: queue.worker.retries and queue.worker.retries.max_retries),
     "worker.grace": (parse_duration_seconds, lambda queue: queue.worker.grace_seconds),
     "broker.consumer_timeout": (parse_duration_seconds, lambda queue: queue.topology.policy.consumer_timeout_seconds),
     "resources.cpu_request": (millicores, lambda queue: queue.resources.cpu_request_millicores),
@@ -32,7 +33,7 @@ SHOWN: dict[str, tuple[Callable[[str], object], Callable[[QueuePlan], object]]] 
     "replicas.min": (int, lambda queue: queue.autoscaling.min_replicas),
     "replicas.max": (int, lambda queue: queue.autoscaling.max_replicas),
 }
-OPTIONAL = {"worker.soft_limit", "resources.cpu_limit"}
+OPTIONAL = {"worker.soft_limit", "worker.retries", "resources.cpu_limit"}
 
 
 def plan_of(raw: dict[str, Any]) -> Plan:
@@ -77,3 +78,12 @@ def test_what_was_declared_is_said_to_be_declared() -> None:
     assert formulas["mail.worker.concurrency"] == "stated in the catalogue"
     assert formulas["mail.replicas.max"] == "30 declared"
     assert formulas["mail.replicas.min"] == "3 declared"
+
+
+def test_the_pauses_between_retries_are_shown_with_their_sum() -> None:
+    """1 + 2 + 4 + 8 + 10 + 10."""
+    plan = plan_of(sample_catalogue(retries={"max": 6, "longest": "10s", "jitter": False}))
+    formulas = {reason.path: reason.formula for reason in plan.reasons}
+    assert formulas["mail.worker.retries"] == (
+        "on Exception, after 1s, 2s, 4s, 8s, ... at most 10s: a task that always fails has failed 35s of pauses later"
+    )

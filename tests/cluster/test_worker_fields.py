@@ -1,0 +1,64 @@
+"""What the catalogue says of retries and of a queue's worker, in real workers against a real broker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fleet.deriving import load_plan
+from fleet.environment import default_environment
+from fleet.plan import Plan
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.workers import lines, sender, working
+
+pytestmark = pytest.mark.cluster
+
+MAX_RETRIES = 3
+PAUSES_SECONDS = (1, 2, 2)
+RETRIES = {"max": MAX_RETRIES, "backoff": "1s", "longest": "2s", "jitter": False, "on": ["ConnectionError"]}
+QUEUES: dict[str, dict[str, Any]] = {
+    "gevent": {"pool": "gevent", "retries": RETRIES},
+    "threads": {"pool": "threads", "retries": RETRIES},
+    "prefork": {"pool": "prefork", "retries": RETRIES},
+}
+
+
+def plan_of(folder: Path) -> Plan:
+    """A fleet with one queue for each field."""
+    common = {
+        "profile": "io",
+        "runtime": {"mean": "10ms", "p99": "100ms", "limit": "10s", "cooperative": True},
+        "load": {"peak": "1/s"},
+    }
+    queues = {name: {"tasks": [f"pools.{name}.*"], **common, **fields} for name, fields in QUEUES.items()}
+    path = folder / "queues.yaml"
+    path.write_text(yaml.safe_dump({"application": "tests.cluster.pool_tasks:app", "queues": queues}), encoding="utf-8")
+    return load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
+
+
+@pytest.fixture(scope="module")
+def declared_fleet(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
+    """Its queues in the broker."""
+    with declared(broker, plan_of(tmp_path_factory.mktemp("fields"))) as found:
+        yield found
+
+
+@pytest.mark.parametrize("pool", ["gevent", "threads", "prefork"])
+def test_a_task_that_fails_runs_once_more_for_each_retry(
+    declared_fleet: DeclaredFleet, tmp_path: Path, pool: str
+) -> None:
+    """Exactly max + 1 times, in its queue, at least the stated pause apart; and beside it nothing waits for it."""
+    log, app = tmp_path / "events", sender(declared_fleet)
+    with working(declared_fleet, pool, tmp_path) as worker:
+        app.send_task("pools.fail", (str(log), "always"), queue=pool)
+        seen = [line.split() for line in lines(log, MAX_RETRIES + 1)]
+        app.send_task("pools.mark", (str(log), "after"), queue=pool, countdown=4)
+        assert lines(log, MAX_RETRIES + 2)[-1] == "ran after"
+        assert worker.stop() == 0
+    assert [words[:2] for words in seen] == [["tried", "always"]] * (MAX_RETRIES + 1)
+    times = [float(words[2]) for words in seen]
+    for earlier, later, pause in zip(times[:-1], times[1:], PAUSES_SECONDS, strict=True):
+        assert later - earlier >= pause - 0.05
+    app.close()
