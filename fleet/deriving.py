@@ -1,10 +1,12 @@
-"""From a catalogue and an environment to the Plan: each number once, with its reason.
+"""From a catalogue and an environment to the Plan: each number once.
 
-The reasons are recorded where the numbers are made, from the same variables, so that the arithmetic shown is the arithmetic used.
+`fleet.reasons` says why each is what it is; a test evaluates the arithmetic that it shows against the numbers that are derived here.
 """
 
 import math
 from pathlib import Path
+
+from msgspec import structs
 
 from fleet import scaling, sizing
 from fleet.catalogue import Catalogue, PodSpec, QueueSpec, RetriesSpec
@@ -13,8 +15,7 @@ from fleet.environment import Environment
 from fleet.errors import CatalogueError
 from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
 from fleet.reading import validate_catalogue
-from fleet.reasons import QueueFigures, queue_reasons
-from fleet.records import Reason
+from fleet.reasons import explain_plan
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
 from fleet.sizing import Pool, RetryPlan
 from fleet.source import read_source
@@ -25,9 +26,14 @@ FLEET_NAME = "celery-fleet"
 
 
 def load_plan(
-    catalogue_path: Path, environment: Environment, *, fleet: str = FLEET_NAME, shown_as: str | None = None
+    catalogue_path: Path,
+    environment: Environment,
+    *,
+    fleet: str = FLEET_NAME,
+    shown_as: str | None = None,
+    explain: bool = False,
 ) -> Plan:
-    """The Plan of a catalogue file, or every finding of it.
+    """The Plan of a catalogue file, or every finding of it; with the reason of each number where `explain` asks for it.
 
     Raises: CatalogueError with all findings (of single fields, across fields, and of the derived numbers), in file order.
     """
@@ -40,17 +46,11 @@ def load_plan(
     findings += check_plan(plan, catalogue, environment, source)
     if findings:
         raise CatalogueError(findings)
-    return plan
+    return structs.replace(plan, reasons=explain_plan(plan, catalogue, environment)) if explain else plan
 
 
 def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = FLEET_NAME) -> Plan:
     """Everything derived from a catalogue for one environment; the rules are in `fleet.sizing` and `fleet.scaling`."""
-    queues: list[QueuePlan] = []
-    reasons: list[Reason] = []
-    for name, spec in catalogue.queues.items():
-        queue, figures = derive_queue(name, spec, environment)
-        queues.append(queue)
-        reasons += queue_reasons(queue, figures)
     return Plan(
         fleet=fleet,
         environment=environment.name,
@@ -64,18 +64,20 @@ def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = 
             memory_bytes=environment.broker_memory_bytes,
             storage_bytes=environment.broker_storage_bytes,
         ),
-        queues=tuple(queues),
-        reasons=tuple(reasons),
+        queues=tuple(derive_queue(name, spec, environment) for name, spec in catalogue.queues.items()),
     )
 
 
-def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[QueuePlan, QueueFigures]:
-    """One queue's part of the Plan, and the figures on the way that its reasons show."""
+def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueuePlan:
+    """One queue's part of the Plan."""
+    burst = spec.load.burst
     promise = Promise(
         mean_seconds=spec.runtime.mean,
         p99_seconds=spec.runtime.p99,
         limit_seconds=spec.runtime.limit,
         peak_per_second=spec.load.peak * environment.load_factor,
+        burst_per_second=(spec.load.peak if burst is None else burst.rate) * environment.load_factor,
+        burst_seconds=scaling.BURST_SECONDS if burst is None else burst.lasts,
         wait_seconds=spec.wait.promise,
         percentile=spec.wait.percentile,
     )
@@ -98,8 +100,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
     timeout = sizing.derive_consumer_timeout_seconds(
         spec.runtime.limit, worker.grace_seconds, worker.prefetch_multiplier
     )
-    figures, autoscaling = derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency)
-    queue = QueuePlan(
+    return QueuePlan(
         name=name,
         tasks=tuple(spec.tasks),
         profile=spec.profile,
@@ -123,12 +124,11 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> tuple[
             cpu_millicores=spec.requests.cpu,
             memory_bytes=spec.requests.memory,
         ),
-        autoscaling=autoscaling,
+        autoscaling=derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency),
         pod=_pod_extras(spec.pod),
         priorities=dict(spec.priority),
         downstream=_downstream(spec),
     )
-    return queue, figures
 
 
 def _retries(spec: RetriesSpec | None) -> RetryPlan | None:
@@ -150,26 +150,20 @@ def _downstream(spec: QueueSpec) -> Downstream | None:
 
 def derive_autoscaling(
     name: str, spec: QueueSpec, environment: Environment, *, promise: Promise, concurrency: int
-) -> tuple[QueueFigures, AutoscalingPlan]:
+) -> AutoscalingPlan:
     """The autoscaler of each shard's Deployment: regime, metric, minimum and maximum."""
     regime = scaling.derive_regime(promise.wait_seconds, environment.startup_seconds)
-    rate = promise.peak_per_second / spec.shards
-    burst_rate, burst_seconds = rate, scaling.BURST_SECONDS
-    if spec.load.burst is not None:
-        burst_rate = spec.load.burst.rate * environment.load_factor / spec.shards
-        burst_seconds = spec.load.burst.lasts
-    busy_share = scaling.BUSY_SHARE_SHORT if regime is Regime.SHORT else scaling.BUSY_SHARE_MID
     slots = scaling.slots_at_peak(
-        rate_per_second=rate,
+        rate_per_second=promise.peak_per_second / spec.shards,
         mean_seconds=promise.mean_seconds,
         p99_seconds=promise.p99_seconds,
         wait_seconds=promise.wait_seconds,
         percentile=promise.percentile,
-        busy_share=busy_share,
+        busy_share=scaling.busy_share(regime),
     )
     burst_pods = scaling.burst_minimum(
-        burst_per_second=burst_rate,
-        burst_seconds=burst_seconds,
+        burst_per_second=promise.burst_per_second / spec.shards,
+        burst_seconds=promise.burst_seconds,
         mean_seconds=promise.mean_seconds,
         wait_seconds=promise.wait_seconds,
         concurrency=concurrency,
@@ -182,21 +176,7 @@ def derive_autoscaling(
     formula, target = scaling.scaling_metric(
         regime, mean_seconds=promise.mean_seconds, wait_seconds=promise.wait_seconds, concurrency=concurrency
     )
-    figures = QueueFigures(
-        shard_rate=rate,
-        slots=slots,
-        busy_share=busy_share,
-        burst_rate=burst_rate,
-        burst_seconds=burst_seconds,
-        burst_pods=burst_pods,
-        declared_minimum=declared,
-        declared_maximum=spec.replicas.max,
-        startup_seconds=environment.startup_seconds,
-        cpu_scale=environment.cpu_scale,
-        task_bytes=spec.memory,
-        derived_concurrency=spec.concurrency is None,
-    )
-    return figures, AutoscalingPlan(
+    return AutoscalingPlan(
         regime=regime,
         reaction_seconds=scaling.reaction_seconds(environment.startup_seconds),
         formula=formula,

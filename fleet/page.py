@@ -8,7 +8,7 @@ from html import escape
 
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Reason
-from fleet.rendering import QUEUE_HEADINGS, REASON_HEADINGS, queue_cells, reasons_by_queue, shared_rows
+from fleet.rendering import QUEUE_HEADINGS, REASON_HEADINGS, queue_cells, reason_cells, reasons_by_queue, shared_rows
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1c2024; --page: #ffffff; --line: #d9dde2; --soft: #606770; --band: #f5f6f8; }
@@ -53,8 +53,7 @@ def _queue_reasons(queue: QueuePlan, reasons: list[Reason]) -> str:
 
 
 def _details(name: str, note: str, reasons: list[Reason]) -> str:
-    rows = [(reason.path, reason.value, reason.formula, reason.source) for reason in reasons]
-    table = "".join(_table(REASON_HEADINGS, rows, code=2))
+    table = "".join(_table(REASON_HEADINGS, map(reason_cells, reasons), code=2))
     anchor = escape(name, quote=True)
     return f'<details id="{anchor}"><summary>{escape(name)} <span>{escape(note)}</span></summary>\n{table}</details>\n'
 

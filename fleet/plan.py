@@ -1,4 +1,4 @@
-"""Everything derived from a catalogue for one environment, frozen, with the reason of each number.
+"""Everything derived from a catalogue for one environment, frozen.
 
 One object feeds the workers, the infrastructure and the command line, so the concurrency in a worker and in its autoscaler cannot differ,
 and a queue cannot exist without a worker.
@@ -11,6 +11,9 @@ from fleet.scaling import AutoscalingPlan
 from fleet.sizing import Resources, WorkerPlan
 from fleet.topology import FleetTopology, QueueTopology
 
+WAL_MAX_BYTES = 512 * 2**20
+"""RabbitMQ's default size of a quorum queue's write-ahead log (RabbitMQ 4.3 docs, Quorum Queues, "Resource Use")."""
+
 
 class Promise(Record, frozen=True, kw_only=True):
     """What the user knows about a queue and promises for it, after the environment's load factor."""
@@ -20,6 +23,10 @@ class Promise(Record, frozen=True, kw_only=True):
     limit_seconds: float
     peak_per_second: float
     """Arrivals a second at peak on the whole queue, all shards together."""
+    burst_per_second: float
+    """Arrivals a second in the worst burst that is planned for, all shards together."""
+    burst_seconds: float
+    """How long it lasts."""
     wait_seconds: float
     """Promised wait between enqueue and start."""
     percentile: float
@@ -110,9 +117,9 @@ class BrokerPlan(Record, frozen=True, kw_only=True):
     def wal_max_bytes(self) -> int:
         """Size of a quorum queue's write-ahead log before it is rolled: RabbitMQ wants three to four times as much memory free.
 
-        An eighth of the memory, 512 MiB (RabbitMQ's default) at most (RabbitMQ 4.3 docs, Quorum Queues, "Resource Use").
+        An eighth of the memory, `WAL_MAX_BYTES` at most.
         """
-        return min(512 * 2**20, self.memory_bytes // 8)
+        return min(WAL_MAX_BYTES, self.memory_bytes // 8)
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -126,4 +133,5 @@ class Plan(Record, frozen=True, kw_only=True):
     topology: FleetTopology
     broker: BrokerPlan
     queues: tuple[QueuePlan, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Reason, ...] = ()
+    """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""

@@ -53,8 +53,13 @@ def reason_lines(reasons: Iterable[Reason], screen: Screen) -> Iterator[str]:
         Column(heading=why),
         Column(heading=source, style=DIM, modest=True),
     )
-    rows = [(reason.path, reason.value, reason.formula, reason.source) for reason in reasons]
-    return table_lines(columns, rows, screen)
+    return table_lines(columns, map(reason_cells, reasons), screen)
+
+
+def reason_cells(reason: Reason) -> tuple[str, str, str, str]:
+    """One reason in a line, under `REASON_HEADINGS`."""
+    why = f"{reason.formula}: {reason.because}" if reason.because else reason.formula
+    return reason.path, reason.value, why, reason.source
 
 
 def queue_cells(queue: QueuePlan) -> tuple[str, ...]:

@@ -116,6 +116,11 @@ def derive_regime(wait_seconds: float, startup_seconds: float) -> Regime:
     return Regime.MID if wait_seconds >= MID_REACTIONS * reaction else Regime.SHORT
 
 
+def busy_share(regime: Regime) -> float:
+    """How busy a slot may be at most: where the regime's metric aims."""
+    return BUSY_SHARE_SHORT if regime is Regime.SHORT else BUSY_SHARE_MID
+
+
 def squared_variation(mean_seconds: float, p99_seconds: float) -> float:
     """Squared coefficient of variation of a lognormal runtime with this mean and 99th percentile.
 
@@ -145,7 +150,7 @@ def slots_at_peak(
         return 0
     if offered > ERLANG_OFFERED_MAX:
         return math.ceil(offered / busy_share)
-    late_share = 1 - percentile / 100
+    late = 1 - percentile / 100
     decay = wait_seconds / mean_seconds * 2 / (1 + squared_variation(mean_seconds, p99_seconds))
     blocking = 1.0
     slots = 0
@@ -155,8 +160,31 @@ def slots_at_peak(
         if slots <= offered or offered / slots > busy_share:
             continue
         waiting = blocking / (1 - offered / slots * (1 - blocking))
-        if waiting * math.exp(-(slots - offered) * decay) <= late_share:
+        if waiting * math.exp(-(slots - offered) * decay) <= late:
             return slots
+
+
+def late_share(
+    slots: int,
+    *,
+    rate_per_second: float,
+    mean_seconds: float,
+    p99_seconds: float,
+    wait_seconds: float,
+) -> float:
+    """Share of the tasks that start later than the wait at a steady rate, with more slots than are busy; the approximation of `slots_at_peak`."""
+    offered = rate_per_second * mean_seconds
+    blocking = 1.0
+    for servers in range(1, slots + 1):
+        blocking = offered * blocking / (servers + offered * blocking)
+    waiting = blocking / (1 - offered / slots * (1 - blocking))
+    decay = wait_seconds / mean_seconds * 2 / (1 + squared_variation(mean_seconds, p99_seconds))
+    return waiting * math.exp(-(slots - offered) * decay)
+
+
+def exposed_seconds(burst_seconds: float, startup_seconds: float) -> float:
+    """The part of a burst that meets only the pods that are already there: all of it, or the worst reaction."""
+    return min(burst_seconds, worst_reaction_seconds(startup_seconds))
 
 
 def burst_minimum(
@@ -172,7 +200,7 @@ def burst_minimum(
 
     ceil(rate S / (0.95 c) * T / (T + W)) with T the shorter of the burst and the worst reaction: what arrives in T must be under way by T + W.
     """
-    exposed = min(burst_seconds, worst_reaction_seconds(startup_seconds))
+    exposed = exposed_seconds(burst_seconds, startup_seconds)
     pods = burst_per_second * mean_seconds / (BUSY_SHARE_MID * concurrency)
     return math.ceil(pods * exposed / (exposed + wait_seconds))
 
@@ -183,12 +211,9 @@ def scaling_metric(
     """The formula for KEDA (None in the long regime) and the AverageValue that goes with it."""
     if regime is Regime.LONG:
         return None, concurrency * (1 + BACKLOG_SHARE_LONG * wait_seconds / mean_seconds)
-    if regime is Regime.MID:
-        busy_share, horizon = BUSY_SHARE_MID, wait_seconds
-    else:
-        busy_share, horizon = BUSY_SHARE_SHORT, max(wait_seconds, SHORT_WAIT_FLOOR_SECONDS)
+    horizon = wait_seconds if regime is Regime.MID else max(wait_seconds, SHORT_WAIT_FLOOR_SECONDS)
     formula = (
-        f"(max(total - ready, 0)/{format_number(busy_share)}"
+        f"(max(total - ready, 0)/{format_number(busy_share(regime))}"
         f" + ready*{format_number(mean_seconds)}/{format_number(horizon)})/{concurrency}"
     )
     return formula, 1.0

@@ -28,6 +28,9 @@ SPOT_SOFT_SHUTDOWN_SECONDS = 100
 CONSUMER_TIMEOUT_FLOOR_SECONDS = 1800
 """RabbitMQ's own default `consumer_timeout`; never lowered, because the clock also runs while a delivery waits in a worker."""
 
+CPU_MILLICORES_PER_SLOT = 1000
+"""CPU request and limit of one computing slot: a core."""
+
 IO_CPU_MILLICORES_PER_SLOT = 62
 """CPU request of one io slot: sixteen slots that mostly wait fill a core."""
 
@@ -184,8 +187,8 @@ def derive_resources(
 
     `cpu_millicores` and `memory_bytes` are those that the catalogue states in place of the derived ones.
     """
-    derived = 1000 * concurrency if profile == "cpu" else IO_CPU_MILLICORES_PER_SLOT * concurrency
-    full = cpu_millicores or derived
+    per_slot = CPU_MILLICORES_PER_SLOT if profile == "cpu" else IO_CPU_MILLICORES_PER_SLOT
+    full = cpu_millicores or per_slot * concurrency
     return Resources(
         cpu_request_millicores=max(1, round(full * cpu_scale)),
         cpu_limit_millicores=full if profile == "cpu" else None,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fleet.catalogue import Catalogue
 from fleet.environment import Environment
 from fleet.errors import Finding
+from fleet.records import SHARED
 from fleet.source import Source
 from fleet.topology import DEAD_SUFFIX, TASK_EXCHANGE, UNROUTED, shard_names
 
@@ -13,6 +14,12 @@ def check_names(catalogue: Catalogue, source: Source) -> Iterator[Finding]:
     """Queues, their shards and their dead-letter queues have names of their own."""
     taken: dict[str, str] = {TASK_EXCHANGE: "the task exchange", UNROUTED: "the queue of messages without a route"}
     for name, spec in catalogue.queues.items():
+        if name == SHARED:
+            yield source.finding(
+                ("queues", name),
+                "is the name by which `fleet why` asks for what all queues share",
+                "Nobody could ask for the queue's own numbers. Rename the queue.",
+            )
         names = {name, f"{name}{DEAD_SUFFIX}", *shard_names(name, spec.shards)}
         for broker_name in sorted(names & taken.keys()):
             yield source.finding(

@@ -32,12 +32,12 @@ def complete_tasks(ctx: Context, incomplete: str) -> list[str]:
 
 
 def complete_paths(ctx: Context, incomplete: str) -> list[str]:
-    """Paths of derived numbers, one word further than what is there."""
+    """Paths of numbers, one word further than what is there."""
     from fleet.cli.loading import load
     from fleet.errors import FleetError
 
     try:
-        plan = load(_catalogue(ctx), ctx.params["stack"])
+        plan = load(_catalogue(ctx), ctx.params["stack"], explain=True)
     except FleetError:
         return []
     depth = incomplete.count(".") + 1

@@ -8,12 +8,13 @@ from fleet.errors import UsageError
 from fleet.plan import Plan
 
 
-def load(file: Path, stack: str, name: str | None = None) -> Plan:
-    """The Plan of a catalogue in an environment whose settings stand beside it.
+def load(file: Path, stack: str, name: str | None = None, *, explain: bool = False) -> Plan:
+    """The Plan of a catalogue in an environment whose settings stand beside it; with its reasons where `explain` asks for them.
 
     Raises: CatalogueError with every finding; UsageError when there is no such environment.
     """
-    return load_plan(file, named_environment(file, stack), fleet=name or FLEET_NAME, shown_as=str(file))
+    environment = named_environment(file, stack)
+    return load_plan(file, environment, fleet=name or FLEET_NAME, shown_as=str(file), explain=explain)
 
 
 def named_environment(file: Path, stack: str) -> Environment:

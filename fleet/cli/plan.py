@@ -29,7 +29,7 @@ def plan(
 
     if sum((why is not None, html is not None, as_json and why is None)) > 1:
         raise typer.BadParameter("takes one of --json, --html and --why at a time")
-    derived = load(file, stack, name)
+    derived = load(file, stack, name, explain=True)
     if why is not None:
         from fleet.cli.why import show_reasons
 

@@ -28,7 +28,7 @@ def why(
     """Show the arithmetic of one number, or of all below a path."""
     from fleet.cli.loading import load
 
-    show_reasons(load(file, stack), path, as_json=as_json)
+    show_reasons(load(file, stack, explain=True), path, as_json=as_json)
 
 
 def show_reasons(plan: "Plan", path: str, *, as_json: bool) -> None:
@@ -53,6 +53,7 @@ def _unknown_path(plan: "Plan", path: str) -> Exception:
     import difflib
 
     from fleet.errors import FleetError
+    from fleet.records import SHARED
 
     paths = {".".join(reason.path.split(".")[:length]) for reason in plan.reasons for length in (1, 2, 3)}
     near = difflib.get_close_matches(path, sorted(paths), n=1)
@@ -60,6 +61,6 @@ def _unknown_path(plan: "Plan", path: str) -> Exception:
     known = ", ".join(queue.name for queue in plan.queues[:12]) + (", ..." if len(plan.queues) > 12 else "")
     return FleetError(
         path,
-        "is no derived number",
-        f"{hint}Begin with a queue ({known}), for example {plan.reasons[0].path}; `fleet plan` lists all.",
+        "is no number of the plan",
+        f"{hint}Begin with a queue ({known}) or, for what they share, with {SHARED}; `fleet plan` lists all.",
     )

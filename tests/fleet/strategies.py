@@ -77,15 +77,15 @@ def catalogues(draw: st.DrawFn, *, max_queues: int = 4) -> Raw:
 
 def _keep_apart(names: list[str]) -> bool:
     """No name that another queue's shard or dead-letter queue would have, nor one that the fleet uses itself."""
-    taken = {"tasks", "unrouted"} | {f"{name}-{end}" for name in names for end in ("dead", 0, 1, 2, 3)}
+    taken = {"tasks", "unrouted", "fleet"} | {f"{name}-{end}" for name in names for end in ("dead", 0, 1, 2, 3)}
     return not taken & set(names)
 
 
-def load_from(raw: Raw, folder: Path, *, environment: str = "dev") -> Plan:
+def load_from(raw: Raw, folder: Path, *, environment: str = "dev", explain: bool = False) -> Plan:
     """The Plan of plain data, by way of a file as a user has it."""
     path = folder / "queues.yaml"
     path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    return load_plan(path, default_environment(environment), shown_as="queues.yaml")
+    return load_plan(path, default_environment(environment), shown_as="queues.yaml", explain=explain)
 
 
 def sample_queue(**changes: Any) -> Raw:

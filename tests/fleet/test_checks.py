@@ -137,6 +137,12 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
             id="a-queue-named-as-the-exchange",
         ),
         pytest.param(
+            two_queues("fleet", "a.*", "b", "b.*"),
+            "queues.fleet",
+            "by which `fleet why` asks for what all queues share",
+            id="the-name-of-what-is-shared",
+        ),
+        pytest.param(
             two_queues("unrouted", "x.*", "b", "y.*"), "queues.unrouted", "without a route", id="a-queue-named-unrouted"
         ),
     ],

@@ -9,6 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from fleet.cli import app
+from fleet.deriving import load_plan
+from fleet.environment import load_environment
 from tests.fleet.strategies import load_from, sample_catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,15 @@ def test_the_queues_that_are_shown_pass_every_check(tmp_path: Path, page: str) -
         for name, queue in data.get("queues", data).items():
             raw["queues"][name] = {**raw["queues"]["mail"], "tasks": [f"{name}.*"], **queue}
         assert load_from(raw, tmp_path, environment="prod").queues
+
+
+def test_the_reasons_that_the_readme_shows_are_those_of_the_plan() -> None:
+    """Number, value and formula are what `fleet why -s prod` prints."""
+    plan = load_plan(ROOT / "queues.yaml", load_environment(ROOT, "prod"), explain=True)
+    printed = {(reason.path, reason.value, reason.formula) for reason in plan.reasons}
+    rows = re.findall(r"^\| (reports\.\S+) \| (.+?) \| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 4
+    assert set(rows) <= printed
 
 
 def test_every_fleet_command_that_is_shown_exists() -> None:

@@ -11,8 +11,8 @@ from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.page import plan_page
 from fleet.plan import Plan
-from fleet.records import Reason
-from fleet.rendering import plan_lines
+from fleet.records import Basis, Reason
+from fleet.rendering import plan_lines, reason_cells
 from fleet.tables import UNBOUNDED, Screen
 from tests.fleet.strategies import load_from, sample_queue
 
@@ -21,19 +21,19 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return load_plan(ROOT / "queues.yaml", default_environment("prod"))
+    return load_plan(ROOT / "queues.yaml", default_environment("prod"), explain=True)
 
 
 def many(count: int, folder: Path) -> Plan:
     queues = {f"q{number}": sample_queue(tasks=[f"shop.q{number}.*"]) for number in range(count)}
-    return load_from({"application": "shop.celery:app", "queues": queues}, folder)
+    return load_from({"application": "shop.celery:app", "queues": queues}, folder, explain=True)
 
 
 @pytest.mark.parametrize(
     ("terminal", "explained"),
     [
         pytest.param(True, 0, id="a-terminal-is-not-scrolled-away"),
-        pytest.param(False, 20, id="a-file-gets-all-of-them"),
+        pytest.param(False, 21, id="a-file-gets-all-of-them"),
     ],
 )
 def test_reasons_of_many_queues(terminal: bool, explained: int, tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def read(page: str) -> Reader:
 def test_the_page_shows_every_queue_and_every_reason(plan: Plan) -> None:
     """Each queue can be unfolded; each number stands with its arithmetic."""
     reader = read(plan_page(plan))
-    assert reader.details == 4
+    assert reader.details == len(plan.queues) + 1
     for reason in plan.reasons:
-        assert {reason.path, reason.formula, reason.source} <= set(reader.texts)
+        assert set(reason_cells(reason)) <= set(reader.texts)
 
 
 def test_the_page_asks_no_network(plan: Plan) -> None:
@@ -94,8 +94,10 @@ def test_the_page_asks_no_network(plan: Plan) -> None:
 def test_the_page_shows_markup_as_text(plan: Plan) -> None:
     """Nothing from a catalogue becomes a part of the page."""
     attack = "<script>alert('x')</script>\" onload=\"&amp;"
-    reason = Reason(path=f"high.{attack}", value=attack, formula=attack, source=attack)
+    reason = Reason(
+        path=f"high.{attack}", value=attack, basis=Basis.CHOSEN, formula=attack, because=attack, source=attack
+    )
     queues = (msgspec.structs.replace(plan.queues[0], tasks=(attack,)), *plan.queues[1:])
     reader = read(plan_page(msgspec.structs.replace(plan, application=attack, reasons=(reason,), queues=queues)))
-    assert reader.texts.count(attack) == 4
+    assert (reader.texts.count(attack), reader.texts.count(f"{attack}: {attack}")) == (3, 1)
     assert f"takes {attack}" in reader.texts

@@ -63,7 +63,12 @@ def test_check_as_json_lists_findings_with_their_places(broken: str) -> None:
     [
         pytest.param("reports.replicas.max", ["reports.replicas.max"], id="one-number"),
         pytest.param(
-            "reports.replicas", ["reports.replicas.peak", "reports.replicas.min", "reports.replicas.max"], id="a-group"
+            "reports.scaling",
+            [
+                f"reports.scaling.{number}"
+                for number in ("reaction", "regime", "metric", "target", "window", "polling", "cooldown")
+            ],
+            id="a-group",
         ),
     ],
 )
@@ -93,7 +98,7 @@ def test_why_names_the_queues_when_it_knows_no_such_number() -> None:
     """A wrong path gets the right beginnings."""
     result = CliRunner().invoke(app, ["why", "report", "-f", SAMPLE])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "Did you mean `reports`? Begin with a queue (high, default, thumbnails, reports)" in result.stderr
+    assert "Did you mean `reports`? Begin with a queue (high, default, thumbnails, reports) or" in result.stderr
 
 
 def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
