@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.documents import ProducerDocument, Route
 from fleet.errors import FleetError
+from fleet.topology import INGRESS_EXCHANGE
 
 
 class UnroutableTaskError(FleetError):
@@ -32,8 +33,10 @@ class TaskRouter:
         Raises: UnroutableTaskError when no queue takes the task.
         """
         delivered_with = options.pop("routing_key", None)
-        for superseded in ("exchange", "exchange_type"):
-            options.pop(superseded, None)
+        # A key of the ingress exchange is its publisher's own and may end in any word, also in another queue's name.
+        if options.pop("exchange", None) == INGRESS_EXCHANGE:
+            delivered_with = None
+        options.pop("exchange_type", None)
         # Confirms may stay away when the broker is blocked; a message that was returned is an error of the publish, never a silent loss.
         route: dict[str, Any] = {"mandatory": True, "confirm_timeout": self._confirm_timeout_seconds}
         if "queue" not in options:

@@ -112,7 +112,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
             shards=spec.shards,
             consumer_timeout_seconds=timeout,
             dead_letter_keep_seconds=math.ceil(spec.dead_letter.keep),
-            ingress_patterns=tuple(spec.binds),
+            ingress_patterns=tuple(dict.fromkeys(spec.binds)),
         ),
         worker=worker,
         resources=sizing.derive_resources(

@@ -19,6 +19,9 @@ class FleetNamespaceArgs:
     fleet: str
     """Name of the fleet and of its namespace."""
 
+    publishers: bool = False
+    """Whether pods that are not the fleet's may publish, by their label; plain, because it decides what is allowed."""
+
 
 class FleetNamespace(pulumi.ComponentResource):
     """A namespace that enforces the restricted pod security standard and refuses what its network policies do not allow."""
@@ -30,7 +33,7 @@ class FleetNamespace(pulumi.ComponentResource):
         made = KubernetesObject(f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self))
         # Policies name their namespace in plain text, so the order has to be said; a protected namespace does not hold up their change.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[made], protect=False)
-        for policy, manifest in network_policies(args.fleet).items():
+        for policy, manifest in network_policies(args.fleet, publishers=args.publishers).items():
             KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
         self.namespace_name = made.object_name
         self.register_outputs({"namespace_name": self.namespace_name})

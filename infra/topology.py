@@ -26,7 +26,7 @@ class BrokerTopologyArgs:
 
 
 class BrokerTopology(pulumi.ComponentResource):
-    """Vhost, users with the least they need, the task exchange and the queue of what it cannot route."""
+    """Vhost, users with the least they need, the exchanges for publishers and the queue of what they cannot route."""
 
     vhost_name: pulumi.Output[str]
 
@@ -47,14 +47,16 @@ class BrokerTopology(pulumi.ComponentResource):
         )
         bound = pulumi.ResourceOptions(parent=self, depends_on=[exchange, queue])
         KubernetesObject(f"{name}-unrouted-binding", manifests.unrouted_binding(fleet, topology), opts=bound)
+        KubernetesObject(f"{name}-unrouted-policy", manifests.unrouted_policy(fleet, topology), opts=inside)
         KubernetesObject(f"{name}-tasks", manifests.task_exchange(fleet, topology), opts=inside)
-        KubernetesObject(f"{name}-dead-letters", manifests.dead_letter_policy(fleet, topology), opts=inside)
+        if topology.ingress is not None:
+            KubernetesObject(f"{name}-ingress", manifests.ingress_exchange(fleet, topology), opts=inside)
         self.vhost_name = vhost.object_name
         self.register_outputs({"vhost_name": self.vhost_name})
 
     def _add_users(self, name: str, args: BrokerTopologyArgs, inside: pulumi.ResourceOptions) -> None:
         made: dict[str, KubernetesObject] = {}
-        for spec in manifests.USERS:
+        for spec in manifests.users(args.topology):
             made[spec.name] = KubernetesObject(
                 f"{name}-{spec.name}-user",
                 manifests.user(args.fleet, spec),
@@ -94,7 +96,8 @@ class QueueTopology(pulumi.ComponentResource):
         fleet, topology, queue = args.fleet, args.topology, args.queue
         child = pulumi.ResourceOptions(parent=self)
         bound_to: list[pulumi.Resource] = [
-            KubernetesObject(f"{name}-policy", manifests.queue_policy(fleet, topology, queue), opts=child)
+            KubernetesObject(f"{name}-policy", manifests.queue_policy(fleet, topology, queue), opts=child),
+            KubernetesObject(f"{name}-dead-policy", manifests.dead_letter_policy(fleet, topology, queue), opts=child),
         ]
         for broker_queue, manifest in manifests.task_queues(fleet, topology, queue, args.deletion).items():
             bound_to.append(KubernetesObject(f"{name}-{broker_queue}-queue", manifest, opts=child))
@@ -103,7 +106,11 @@ class QueueTopology(pulumi.ComponentResource):
             bound_to.append(KubernetesObject(f"{name}-exchange", exchange, opts=child))
         # Last of all, so that no message arrives in a queue without its policy.
         bound = pulumi.ResourceOptions(parent=self, depends_on=bound_to)
-        for binding, manifest in manifests.task_bindings(fleet, topology, queue).items():
+        bindings = {
+            **manifests.task_bindings(fleet, topology, queue),
+            **manifests.ingress_bindings(fleet, topology, queue),
+        }
+        for binding, manifest in bindings.items():
             KubernetesObject(f"{name}-{binding}-binding", manifest, opts=bound)
         self.queue_names = list(queue.topology.shards)
         self.register_outputs({"queue_names": self.queue_names})

@@ -55,7 +55,11 @@ def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
 
     images = Images("images", _images_args(loaded))
     platform = Platform("platform", PlatformArgs(parts=settings.platform), opts=after())
-    namespace = FleetNamespace("fleet", FleetNamespaceArgs(fleet=fleet), opts=after(protect=settings.protect))
+    namespace = FleetNamespace(
+        "fleet",
+        FleetNamespaceArgs(fleet=fleet, publishers=plan.topology.ingress is not None),
+        opts=after(protect=settings.protect),
+    )
 
     results = Results(
         "results", ResultsArgs(fleet=fleet, password=pulumi.Output.secret(loaded.password)), opts=after(namespace)

@@ -4,6 +4,6 @@ All rules return findings at their place in the file and say what breaking them 
 """
 
 from fleet.checks.every import check_catalogue, check_plan
-from fleet.checks.routing import patterns_overlap
+from fleet.checks.patterns import binding_patterns_overlap, patterns_overlap
 
-__all__ = ["check_catalogue", "check_plan", "patterns_overlap"]
+__all__ = ["binding_patterns_overlap", "check_catalogue", "check_plan", "patterns_overlap"]

@@ -10,7 +10,7 @@ from fleet.checks.broker import check_connections
 from fleet.checks.capacity import check_memory, check_replicas
 from fleet.checks.names import check_minimums, check_names
 from fleet.checks.retries import check_retries
-from fleet.checks.routing import check_routing
+from fleet.checks.routing import check_binds, check_routing
 from fleet.checks.runtime import check_runtime, check_spot
 from fleet.checks.workers import check_pool
 from fleet.environment import Environment
@@ -27,6 +27,7 @@ def check_catalogue(catalogue: Catalogue, environment: Environment, source: Sour
 def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
     yield from check_names(catalogue, source)
     yield from check_routing(catalogue, source)
+    yield from check_binds(catalogue, source)
     for name, spec in catalogue.queues.items():
         yield from check_runtime(name, spec, source)
         yield from check_pool(name, spec, source)

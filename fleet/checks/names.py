@@ -7,12 +7,16 @@ from fleet.environment import Environment
 from fleet.errors import Finding
 from fleet.records import SHARED
 from fleet.source import Source
-from fleet.topology import DEAD_SUFFIX, TASK_EXCHANGE, UNROUTED, shard_names
+from fleet.topology import DEAD_SUFFIX, INGRESS_EXCHANGE, TASK_EXCHANGE, UNROUTED, shard_names
 
 
 def check_names(catalogue: Catalogue, source: Source) -> Iterator[Finding]:
     """Queues, their shards and their dead-letter queues have names of their own."""
-    taken: dict[str, str] = {TASK_EXCHANGE: "the task exchange", UNROUTED: "the queue of messages without a route"}
+    taken: dict[str, str] = {
+        TASK_EXCHANGE: "the task exchange",
+        UNROUTED: "the queue of messages without a route",
+        INGRESS_EXCHANGE: "the exchange for publishers that are not Celery",
+    }
     for name, spec in catalogue.queues.items():
         if name == SHARED:
             yield source.finding(

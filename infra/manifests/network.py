@@ -17,6 +17,8 @@ BETWEEN_BROKER_NODES_PORTS = (4369, 25672)
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+PUBLISHER_LABEL = "celery-fleet/publishes-to"
+"""On the pods, in any namespace, of publishers that are not Celery; its value is the fleet's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class Rule:
     """Namespaces whose pods may."""
     itself: bool = False
     """Whether the target's own pods may."""
+    publishers: bool = False
+    """Whether pods with the fleet's publisher label may, whatever their namespace."""
     anyone: bool = False
     """Whether everything in the cluster may."""
 
@@ -45,6 +49,9 @@ RULES = (
     Rule(target="web", ports=(CONTAINER_PORT,), anyone=True),
 )
 
+PUBLISHERS = Rule(target="broker", ports=AMQP_PORTS, publishers=True)
+"""Beside the others where some queue binds patterns on the ingress exchange."""
+
 
 def _peers(rule: Rule, fleet: str) -> list[Manifest]:
     peers: list[Manifest] = [
@@ -52,6 +59,8 @@ def _peers(rule: Rule, fleet: str) -> list[Manifest]:
         for component in rule.components
     ]
     peers += [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}} for name in rule.namespaces]
+    if rule.publishers:
+        peers.append({"namespaceSelector": {}, "podSelector": {"matchLabels": {PUBLISHER_LABEL: fleet}}})
     if rule.itself:
         peers.append({"podSelector": {"matchLabels": selector(rule.target)}})
     return peers
@@ -72,10 +81,14 @@ def _policy(fleet: str, name: str, spec: Manifest) -> Manifest:
     }
 
 
-def network_policies(fleet: str) -> dict[str, Manifest]:
-    """Name -> policy: one that refuses everything, and one for each workload that may be reached."""
+def network_policies(fleet: str, *, publishers: bool = False) -> dict[str, Manifest]:
+    """Name -> policy: one that refuses everything, and one for each workload that may be reached.
+
+    With `publishers` the broker also takes pods that carry the fleet's publisher label.
+    """
+    table = (*RULES, PUBLISHERS) if publishers else RULES
     found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
-    for target in dict.fromkeys(rule.target for rule in RULES):
-        rules = [_ingress(rule, fleet) for rule in RULES if rule.target == target]
+    for target in dict.fromkeys(rule.target for rule in table):
+        rules = [_ingress(rule, fleet) for rule in table if rule.target == target]
         found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": selector(target)}, "ingress": rules})
     return found

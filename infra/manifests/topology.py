@@ -4,18 +4,22 @@ Invariant: queue arguments are immutable, so a queue carries its type alone and 
 so whatever they need has to be here. Source: topology operator 1.20 API reference; RabbitMQ 4.3 docs, "Quorum Queues" and "Access Control".
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fleet.plan import QueuePlan
-from fleet.topology import DEAD_MAX_LENGTH, DEAD_SUFFIX, FleetTopology, QueueTopology
+from fleet.topology import DEAD_MAX_LENGTH, INGRESS_EXCHANGE, FleetTopology, QueueTopology
 from infra.manifests.broker import BROKER_NAME
 from infra.manifests.metadata import READY, Manifest, metadata, names_pattern
 
 MILLISECONDS = 1000
 
-QUEUE_PRIORITY = 10
-"""Of two policies that match a queue RabbitMQ applies the one with the higher priority only: a queue's own goes before the general one."""
+POLICY_PRIORITY = 10
+"""No two policies of a fleet match the same queue; above 0, they go before whatever general policy someone adds."""
+
+PATTERN_HASH_LENGTH = 10
+"""Hexadecimal digits that tell the patterns of one queue apart in the names of their bindings."""
 
 
 class DeletionPolicy(StrEnum):
@@ -57,6 +61,15 @@ USERS = (
     # Declares the delayed-delivery tree and binds the queues to it; a binding needs write on its destination and read on its source.
     UserSpec(name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"),
 )
+"""Of every fleet."""
+
+INGRESS_USER = UserSpec(name="ingress", configure="^$", write=f"^{INGRESS_EXCHANGE}$", read="^$")
+"""For publishers that are not Celery; only where some queue binds patterns."""
+
+
+def users(topology: FleetTopology) -> tuple[UserSpec, ...]:
+    """The users of a fleet."""
+    return USERS if topology.ingress is None else (*USERS, INGRESS_USER)
 
 
 def _object(fleet: str, kind: str, name: str, spec: Manifest, *, queue: str | None = None) -> Manifest:
@@ -157,16 +170,49 @@ def unrouted_binding(fleet: str, topology: FleetTopology) -> Manifest:
     return _binding(fleet, topology.vhost, topology.unrouted, route)
 
 
-def dead_letter_policy(fleet: str, topology: FleetTopology) -> Manifest:
-    """Bounds every dead-letter queue and `unrouted`; a full one refuses, so that the source keeps what it could not hand over."""
-    spec = {
-        "name": "dead-letters",
-        "vhost": topology.vhost,
-        "pattern": f"^(.+{DEAD_SUFFIX}|{topology.unrouted})$",
-        "priority": 0,
-        "definition": {"max-length": DEAD_MAX_LENGTH, "overflow": "reject-publish"},
+def _kept(vhost_name: str, name: str, *, keep_seconds: int | None = None) -> Manifest:
+    """The policy of a queue that nobody consumes: bounded, and a full one refuses, so that the source keeps what it could not hand over."""
+    definition: Manifest = {"max-length": DEAD_MAX_LENGTH, "overflow": "reject-publish"}
+    if keep_seconds is not None:
+        definition["message-ttl"] = keep_seconds * MILLISECONDS
+    return {
+        "name": name,
+        "vhost": vhost_name,
+        "pattern": names_pattern((name,)),
+        "priority": POLICY_PRIORITY,
+        "definition": definition,
     }
-    return _policy(fleet, spec)
+
+
+def unrouted_policy(fleet: str, topology: FleetTopology) -> Manifest:
+    """Bounds the queue of messages without a route; they stay until a person has looked."""
+    return _policy(fleet, _kept(topology.vhost, topology.unrouted))
+
+
+def dead_letter_policy(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Manifest:
+    """Bounds one dead-letter queue in number and age; what arrived before a change of the age keeps its own."""
+    name, keep = queue.topology.dead_letter_queue, queue.topology.policy.dead_letter_keep_seconds
+    return _policy(fleet, _kept(topology.vhost, name, keep_seconds=keep), queue=queue.name)
+
+
+def ingress_exchange(fleet: str, topology: FleetTopology) -> Manifest:
+    """Where publishers that are not Celery publish; what no pattern takes goes where people look."""
+    return _exchange(fleet, topology.vhost, INGRESS_EXCHANGE, "topic", {"alternate-exchange": topology.unrouted})
+
+
+def ingress_bindings(fleet: str, topology: FleetTopology, queue: QueuePlan) -> dict[str, Manifest]:
+    """Name -> binding: the ingress exchange to the queue, of a sharded queue to its exchange, one for each pattern.
+
+    A pattern holds `#`, `*` and dots and may be long, so its hash stands in the name; the dot keeps the name apart from every queue's.
+    """
+    kind = "exchange" if queue.topology.sharded else "queue"
+    found = {}
+    for pattern in queue.topology.ingress_patterns:
+        digest = hashlib.sha256(pattern.encode()).hexdigest()[:PATTERN_HASH_LENGTH]
+        name = f"{queue.name}.{INGRESS_EXCHANGE}-{digest}"
+        route = _Route(source=INGRESS_EXCHANGE, destination=queue.name, destination_type=kind, routing_key=pattern)
+        found[name] = _binding(fleet, topology.vhost, name, route, queue=queue.name)
+    return found
 
 
 def task_queues(fleet: str, topology: FleetTopology, queue: QueuePlan, deletion: DeletionPolicy) -> dict[str, Manifest]:
@@ -218,7 +264,7 @@ def queue_policy(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Manif
         "name": queue.name,
         "vhost": topology.vhost,
         "pattern": names_pattern(queue.topology.shards),
-        "priority": QUEUE_PRIORITY,
+        "priority": POLICY_PRIORITY,
         "definition": _queue_definition(queue.topology),
     }
     return _policy(fleet, spec, queue=queue.name)

@@ -186,6 +186,12 @@ def test_a_foreign_key_is_no_queue() -> None:
     assert route("app.tasks.mail.render", exchange="", routing_key="elsewhere")["queue"].name == "default"
 
 
+def test_a_retry_of_another_publishers_message_goes_by_the_tasks_name() -> None:
+    """Its routing key is its publisher's own; one that ends in a queue's name says nothing of that queue."""
+    found = route("app.tasks.mail.render", exchange="ingress", routing_key="events.reports")
+    assert found["queue"].name == "default"
+
+
 def test_a_message_that_nothing_takes_comes_back() -> None:
     found = route("app.tasks.mail.render")
     assert found["mandatory"] is True

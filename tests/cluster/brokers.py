@@ -107,14 +107,18 @@ def rendered(plan: Plan) -> list[dict[str, Any]]:
         manifests.unrouted_queue(fleet, topology, keep),
         manifests.unrouted_binding(fleet, topology),
         manifests.task_exchange(fleet, topology),
-        manifests.dead_letter_policy(fleet, topology),
+        manifests.unrouted_policy(fleet, topology),
     ]
+    if topology.ingress is not None:
+        found.append(manifests.ingress_exchange(fleet, topology))
     for queue in plan.queues:
         found.append(manifests.queue_policy(fleet, topology, queue))
+        found.append(manifests.dead_letter_policy(fleet, topology, queue))
         found += manifests.task_queues(fleet, topology, queue, keep).values()
         if queue.topology.sharded:
             found.append(manifests.shard_exchange(fleet, topology, queue))
         found += manifests.task_bindings(fleet, topology, queue).values()
+        found += manifests.ingress_bindings(fleet, topology, queue).values()
     return found
 
 
@@ -152,7 +156,7 @@ def declare(broker: Broker, manifest: Mapping[str, Any]) -> None:
 def declared(broker: Broker, plan: Plan) -> Iterator[DeclaredFleet]:
     """The plan's fleet in the broker, its delayed-delivery tree included; the plan's vhost has to be new."""
     vhost = plan.topology.vhost
-    specs = (*manifests.USERS, UserSpec(name=READER, configure="^$", write="^$", read=".*"))
+    specs = (*manifests.users(plan.topology), UserSpec(name=READER, configure="^$", write="^$", read=".*"))
     users = [f"{vhost}-{spec.name}" for spec in specs]
     broker.put(f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
     try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fleet.checks import patterns_overlap
+from fleet.checks import binding_patterns_overlap, patterns_overlap
 from fleet.environment import default_environment, replace
 from fleet.errors import CatalogueError
 from tests.fleet.strategies import Raw, load_from, sample_catalogue, sample_queue
@@ -18,6 +18,13 @@ def two_queues(first: str, first_tasks: str, second: str, second_tasks: str, **c
         first: sample_queue(tasks=[first_tasks], **changes),
         second: sample_queue(tasks=[second_tasks]),
     }
+    return raw
+
+
+def bound_queues(first: list[str], second: list[str]) -> Raw:
+    """A catalogue of two queues with their binding patterns."""
+    raw = two_queues("a", "x.*", "b", "y.*", binds=first)
+    raw["queues"]["b"]["binds"] = second
     return raw
 
 
@@ -145,6 +152,18 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
         pytest.param(
             two_queues("unrouted", "x.*", "b", "y.*"), "queues.unrouted", "without a route", id="a-queue-named-unrouted"
         ),
+        pytest.param(
+            two_queues("ingress", "x.*", "b", "y.*"),
+            "queues.ingress",
+            "taken by the exchange for publishers that are not Celery",
+            id="a-queue-named-as-the-ingress-exchange",
+        ),
+        pytest.param(
+            bound_queues(["orders.#"], ["mail.*", "*.urgent"]),
+            "queues.b.binds[1]",
+            "is '*.urgent', which meets 'orders.#' of queue 'a'",
+            id="a-routing-key-with-two-queues",
+        ),
     ],
 )
 def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw, path: str, words: str) -> None:
@@ -180,6 +199,7 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
             id="retries-on-the-border-of-every-rule",
         ),
         pytest.param(two_queues("a", "shop.a.*", "b", "shop.b.*"), id="patterns-that-do-not-meet"),
+        pytest.param(bound_queues(["orders.#", "orders.*"], ["mail.#"]), id="patterns-of-one-queue-that-meet"),
         pytest.param(two_queues("a", "x.*", "a-1", "y.*"), id="a-name-like-a-shards-where-there-are-none"),
     ],
 )
@@ -229,3 +249,28 @@ def test_two_patterns_meet_when_one_name_fits_both(left: str, right: str, meet: 
     """`*` stands for any run of characters, dots included, as in Celery's routes."""
     assert patterns_overlap(left, right) is meet
     assert patterns_overlap(right, left) is meet
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "meet"),
+    [
+        ("a.b", "a.b", True),
+        ("a.b", "a.c", False),
+        ("a.*", "a.b", True),
+        ("a.*", "a.b.c", False),
+        ("a.*", "a", False),
+        ("a.#", "a", True),
+        ("a.#", "a.b.c", True),
+        ("#", "anything.at.all", True),
+        ("a.#.z", "*.z", True),
+        ("a.#.z", "b.#", False),
+        ("*.*", "a.#", True),
+        ("*", "a.#.b", False),
+        ("#.a", "b.#", True),
+        ("a*", "ab", False),
+    ],
+)
+def test_two_binding_patterns_meet_when_one_routing_key_fits_both(left: str, right: str, meet: bool) -> None:
+    """`*` is one word and `#` any number of them, as in a topic exchange; within a word nothing is special."""
+    assert binding_patterns_overlap(left, right) is meet
+    assert binding_patterns_overlap(right, left) is meet

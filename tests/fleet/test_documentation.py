@@ -24,7 +24,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-to/add-a-queue.md", "docs/how-to/own-application.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/how-to/add-a-queue.md",
+        "docs/how-to/own-application.md",
+        "docs/how-to/publish-without-celery.md",
+    ],
+)
 def test_the_queues_that_are_shown_pass_every_check(tmp_path: Path, page: str) -> None:
     """Whoever copies an example gets a queue that works."""
     shown = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)

@@ -3,6 +3,7 @@
 Invariant: `COMPONENTS` holds every component of `infra`; a test compares it with what the package defines.
 """
 
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,44 @@ def queue_of(plan: Plan, name: str) -> QueuePlan:
     return next(queue for queue in plan.queues if queue.name == name)
 
 
+EVERY_FIELD = """
+application: shop.celery:app
+queues:
+  orders:
+    tasks: [shop.orders.*]
+    profile: io
+    runtime: {mean: 80ms, p99: 400ms, limit: 5s}
+    load: {peak: 120/s}
+    wait: {promise: 1s}
+    binds: ["orders.#", "shop.order.*"]
+    dead_letter: {keep: 2d}
+  mail:
+    tasks: [shop.mail.*]
+    profile: io
+    runtime: {mean: 300ms, p99: 1200ms, limit: 10s}
+    load: {peak: 20/s}
+    shards: 2
+    binds: [mail.#]
+  reports:
+    tasks: [shop.reports.*]
+    profile: cpu
+    runtime: {mean: 40s, p99: 4m, limit: 10m}
+    load: {peak: 0.2/s}
+    wait: {promise: 10m}
+    replicas: {min: 0}
+"""
+"""A catalogue with the fields that the repository's own does not use."""
+
+
+@cache
+def full_plan(environment: str = "local") -> Plan:
+    """The plan of the catalogue above."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "queues.yaml"
+        path.write_text(EVERY_FIELD, encoding="utf-8")
+        return load_plan(path, default_environment(environment), fleet="shop")
+
+
 Build = Callable[[str, Plan], pulumi.ComponentResource]
 
 
@@ -74,7 +113,7 @@ COMPONENTS: dict[str, Build] = {
     "DelayedDelivery": lambda name, plan: DelayedDelivery(
         name, DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=IMAGE)
     ),
-    "FleetNamespace": lambda name, plan: FleetNamespace(name, FleetNamespaceArgs(fleet=plan.fleet)),
+    "FleetNamespace": lambda name, plan: FleetNamespace(name, FleetNamespaceArgs(fleet=plan.fleet, publishers=True)),
     "Images": lambda name, plan: Images(
         name,
         ImagesArgs(

@@ -25,12 +25,15 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def policies() -> Recorded:
+def policies(*, publishers: bool = False) -> Recorded:
     """The namespace with its policies."""
-    return record(lambda: FleetNamespace("fleet", FleetNamespaceArgs(fleet=FLEET)))
+    return record(lambda: FleetNamespace("fleet", FleetNamespaceArgs(fleet=FLEET, publishers=publishers)))
 
 
 def _source(peer: dict[str, Any]) -> str:
+    if peer.get("namespaceSelector") == {}:
+        assert peer["podSelector"]["matchLabels"] == {"celery-fleet/publishes-to": FLEET}
+        return "publishers"
     if "namespaceSelector" in peer:
         return f"namespace {peer['namespaceSelector']['matchLabels']['kubernetes.io/metadata.name']}"
     labels = peer["podSelector"]["matchLabels"]
@@ -77,6 +80,14 @@ def connections() -> set[tuple[str, str, int]]:
 def test_exactly_the_designed_pairs_are_allowed() -> None:
     """No pair is missing and none was added on the way."""
     assert pairs(policies()) == ALLOWED
+
+
+def test_other_publishers_reach_the_broker_alone_and_only_where_queues_bind_patterns() -> None:
+    """By a label on their pods, in whatever namespace they are."""
+    assert pairs(policies(publishers=True)) - ALLOWED == {
+        ("publishers", "broker", 5671),
+        ("publishers", "broker", 5672),
+    }
 
 
 def test_every_connection_that_a_pod_makes_is_allowed() -> None:

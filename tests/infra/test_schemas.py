@@ -1,47 +1,19 @@
 """Every custom resource against the schema of its upstream definition, where those are at hand."""
 
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import jsonschema
 import pytest
-import yaml
 
+from infra.manifests.topology import DeletionPolicy
+from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
+from tests.infra.definitions import DEFINITIONS, schema_errors
 from tests.infra.recording import Registration, record
-from tests.infra.samples import COMPONENTS, sample_plan
-
-DEFINITIONS = Path(__file__).resolve().parents[3] / "shared" / "crds"
+from tests.infra.samples import COMPONENTS, IMAGE, full_plan, sample_plan
 
 pytestmark = pytest.mark.skipif(
     not DEFINITIONS.is_dir(), reason=f"needs upstream's CustomResourceDefinitions in {DEFINITIONS}"
 )
 
 GROUPS = ("kubernetes:rabbitmq.com/", "kubernetes:keda.sh/")
-
-
-@cache
-def _schemas() -> dict[tuple[str, str], dict[str, Any]]:
-    found = {}
-    for path in DEFINITIONS.glob("*.yaml"):
-        definition = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["spec"]
-        for version in definition["versions"]:
-            key = f"{definition['group']}/{version['name']}", definition["names"]["kind"]
-            found[key] = _closed(version["schema"]["openAPIV3Schema"])
-    return found
-
-
-def _closed(schema: Any) -> Any:
-    """The schema with unknown fields refused, as server-side apply refuses them, where it does not ask to keep them."""
-    if isinstance(schema, list):
-        return [_closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: _closed(value) for key, value in schema.items()}
-    open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object" and not open_ended:
-        closed["additionalProperties"] = False
-    return closed
 
 
 def _custom_resources(environment: str) -> list[Registration]:
@@ -54,21 +26,38 @@ def _custom_resources(environment: str) -> list[Registration]:
     return [item for item in record(program).resources if item.typ.startswith(GROUPS)]
 
 
-def _errors(item: Registration) -> list[str]:
-    schema = dict(_schemas()[item.inputs["apiVersion"], item.inputs["kind"]])
-    # Definitions say nothing of an object's metadata beyond its type.
-    schema["properties"] = {**schema["properties"], "metadata": {"type": "object"}}
-    validator = jsonschema.Draft202012Validator(schema)
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(item.inputs)]
-
-
 @pytest.mark.parametrize(
     "environment", [pytest.param("local", id="one-broker-node"), pytest.param("prod", id="three-broker-nodes")]
 )
 def test_custom_resources_satisfy_their_definitions(environment: str) -> None:
     """No field is misspelt, missing or of the wrong type."""
-    found = {item.name: errors for item in _custom_resources(environment) if (errors := _errors(item))}
+    found = {item.name: errors for item in _custom_resources(environment) if (errors := schema_errors(item.inputs))}
     assert found == {}
+
+
+@pytest.mark.parametrize("environment", ["local", "prod"])
+def test_every_field_of_the_catalogue_satisfies_them_too(environment: str) -> None:
+    """Those that the repository's own catalogue does not use."""
+    plan = full_plan(environment)
+
+    def program() -> None:
+        BrokerTopology(
+            "topology", BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN)
+        )
+        for queue in plan.queues:
+            QueueTopology(
+                f"queue-{queue.name}",
+                QueueTopologyArgs(
+                    fleet=plan.fleet, topology=plan.topology, queue=queue, deletion=DeletionPolicy.RETAIN
+                ),
+            )
+            QueueWorkers(
+                f"workers-{queue.name}",
+                QueueWorkersArgs(plan=plan, queue=queue, image=IMAGE, results_secret="results-1"),
+            )
+
+    made = [item for item in record(program).resources if item.typ.startswith(GROUPS)]
+    assert {item.name: errors for item in made if (errors := schema_errors(item.inputs))} == {}
 
 
 def test_the_check_sees_what_it_is_for() -> None:
@@ -76,7 +65,7 @@ def test_the_check_sees_what_it_is_for() -> None:
     item = next(item for item in _custom_resources("local") if item.kind == "Policy")
     item.inputs["spec"]["no-such-field"] = 1
     del item.inputs["spec"]["pattern"]
-    assert len(_errors(item)) == 2
+    assert len(schema_errors(item.inputs)) == 2
 
 
 def test_all_kinds_are_covered() -> None:

@@ -5,22 +5,25 @@ from typing import Any
 
 import pytest
 
-from infra.manifests.topology import USERS, DeletionPolicy
+from fleet.plan import Plan
+from infra.manifests.topology import INGRESS_USER, USERS, DeletionPolicy
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from tests.infra.recording import Recorded, record
-from tests.infra.samples import queue_of, sample_plan
+from tests.infra.samples import full_plan, queue_of, sample_plan
 
 
-def queue_topology(name: str, *, deletion: DeletionPolicy = DeletionPolicy.RETAIN) -> Recorded:
-    """One queue of the sample in the broker."""
-    plan = sample_plan()
+def queue_topology(
+    name: str, *, deletion: DeletionPolicy = DeletionPolicy.RETAIN, plan: Plan | None = None
+) -> Recorded:
+    """One queue of the sample, or of another plan, in the broker."""
+    plan = plan or sample_plan()
     args = QueueTopologyArgs(fleet=plan.fleet, topology=plan.topology, queue=queue_of(plan, name), deletion=deletion)
     return record(lambda: QueueTopology("queue", args))
 
 
-def shared_topology(*, deletion: DeletionPolicy = DeletionPolicy.RETAIN) -> Recorded:
+def shared_topology(*, deletion: DeletionPolicy = DeletionPolicy.RETAIN, plan: Plan | None = None) -> Recorded:
     """What the queues share."""
-    plan = sample_plan()
+    plan = plan or sample_plan()
     args = BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=deletion)
     return record(lambda: BrokerTopology("topology", args))
 
@@ -53,7 +56,7 @@ def test_everything_that_may_change_is_a_policy() -> None:
     """Queue arguments are immutable; RabbitMQ's at-least-once needs reject-publish beside it."""
     recorded = queue_topology("reports")
     assert all("arguments" not in item.inputs["spec"] for item in recorded.of("Queue"))
-    policy = recorded.one("Policy").inputs["spec"]
+    policy = recorded.one("Policy", "reports").inputs["spec"]
     assert policy["applyTo"] == "quorum_queues"
     assert policy["definition"] == {
         "delivery-limit": 20,
@@ -75,9 +78,64 @@ def test_everything_that_may_change_is_a_policy() -> None:
 )
 def test_a_policy_is_for_its_queue_alone(queue: str, matched: list[str], not_matched: list[str]) -> None:
     """RabbitMQ matches the pattern anywhere in a name, so it has to be anchored."""
-    pattern = re.compile(queue_topology(queue).one("Policy").inputs["spec"]["pattern"])
+    pattern = re.compile(queue_topology(queue).one("Policy", queue).inputs["spec"]["pattern"])
     assert [name for name in matched if pattern.search(name)] == matched
     assert [name for name in not_matched if pattern.search(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("queue", "keep_milliseconds"),
+    [
+        pytest.param("orders", 172_800_000, id="two-days-as-declared"),
+        pytest.param("mail", 1_209_600_000, id="two-weeks-where-nothing-is"),
+    ],
+)
+def test_dead_letters_are_bounded_in_number_and_age(queue: str, keep_milliseconds: int) -> None:
+    """One policy for each dead-letter queue, shared by the shards; RabbitMQ applies only one to a queue, so it holds all three keys."""
+    policy = queue_topology(queue, plan=full_plan()).one("Policy", f"{queue}-dead").inputs["spec"]
+    assert policy["definition"] == {
+        "max-length": 100_000,
+        "overflow": "reject-publish",
+        "message-ttl": keep_milliseconds,
+    }
+    assert re.compile(policy["pattern"]).search(f"{queue}-dead")
+
+
+def test_no_queue_has_two_policies() -> None:
+    """RabbitMQ would apply one of them and say nothing of the other."""
+    plan = full_plan()
+    recorded = [shared_topology(plan=plan), *(queue_topology(queue.name, plan=plan) for queue in plan.queues)]
+    policies = [item.inputs["spec"]["pattern"] for part in recorded for item in part.of("Policy")]
+    queues = [item.inputs["spec"]["name"] for part in recorded for item in part.of("Queue")]
+    assert sorted(queues) == [
+        "mail-0", "mail-1", "mail-dead", "orders", "orders-dead", "reports", "reports-dead", "unrouted",
+    ]  # fmt: skip
+    for queue in queues:
+        assert len([pattern for pattern in policies if re.search(pattern, queue)]) == 1, queue
+
+
+def test_messages_without_a_route_stay_until_someone_looks() -> None:
+    """Nobody declared how long they may stay: they were accepted and never ran."""
+    definition = shared_topology().one("Policy", "unrouted").inputs["spec"]["definition"]
+    assert definition == {"max-length": 100_000, "overflow": "reject-publish"}
+
+
+def test_other_publishers_reach_a_queue_by_its_patterns() -> None:
+    """They stand on an exchange of their own, which Celery never sees; a sharded queue is reached through its exchange."""
+    assert bindings(queue_topology("orders", plan=full_plan())) == {
+        ("tasks", "queue", "orders", "orders"),
+        ("ingress", "queue", "orders", "orders.#"),
+        ("ingress", "queue", "orders", "shop.order.*"),
+    }
+    assert ("ingress", "exchange", "mail", "mail.#") in bindings(queue_topology("mail", plan=full_plan()))
+    exchange = shared_topology(plan=full_plan()).one("Exchange", "ingress").inputs["spec"]
+    assert (exchange["type"], exchange["arguments"]) == ("topic", {"alternate-exchange": "unrouted"})
+
+
+def test_a_fleet_without_patterns_has_no_way_in_for_others() -> None:
+    """Neither an exchange nor a user that nobody needs."""
+    recorded = shared_topology()
+    assert "ingress" not in {item.inputs["metadata"]["name"] for item in recorded.resources if item.custom}
 
 
 def test_a_queue_gets_its_policy_before_its_first_message() -> None:
@@ -116,7 +174,7 @@ def test_every_topology_resource_says_when_it_is_done() -> None:
 
 
 def _may(user: str, right: str, name: str) -> bool:
-    spec = next(spec for spec in USERS if spec.name == user)
+    spec = next(spec for spec in (*USERS, INGRESS_USER) if spec.name == user)
     return re.search(getattr(spec, right), name) is not None
 
 
@@ -142,6 +200,11 @@ def _may(user: str, right: str, name: str) -> bool:
         pytest.param("topology", "configure", "celery_delayed_0", True, id="the-job-declares-the-tree"),
         pytest.param("topology", "configure", "tasks", False, id="and-only-the-tree"),
         pytest.param("topology", "read", "high", False, id="the-job-reads-no-queue"),
+        pytest.param("ingress", "write", "ingress", True, id="another-publisher-publishes"),
+        pytest.param("ingress", "write", "tasks", False, id="but-not-where-celery-does"),
+        pytest.param("ingress", "write", "", False, id="nor-to-a-queue-by-its-name"),
+        pytest.param("ingress", "read", "high", False, id="and-reads-nothing"),
+        pytest.param("ingress", "configure", "ingress", False, id="and-declares-nothing"),
     ],
 )
 def test_every_user_has_the_least_it_works_with(user: str, right: str, name: str, allowed: bool) -> None:
@@ -156,6 +219,7 @@ def test_only_the_autoscaler_may_see_the_management_api() -> None:
         item.inputs["metadata"]["name"]: item.inputs["spec"].get("tags") for item in recorded.of("User")
     }
     assert tags == {"producer": None, "worker": None, "topology": None, "autoscaler": ["monitoring"]}
+    assert shared_topology(plan=full_plan()).one("User", "ingress").inputs["spec"].get("tags") is None
     references = recorded.one("TriggerAuthentication").inputs["spec"]["secretTargetRef"]
     assert {(item["parameter"], item["name"], item["key"]) for item in references} == {
         ("username", "autoscaler-user-credentials", "username"),
