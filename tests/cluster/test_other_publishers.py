@@ -16,10 +16,7 @@ from tests.cluster.brokers import (
     PASSWORD,
     Broker,
     DeclaredFleet,
-    broker_at,
-    broker_of,
     declared,
-    named_broker,
     new_name,
 )
 from tests.cluster.running_fleet import ROOT, eventually
