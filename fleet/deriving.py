@@ -14,12 +14,14 @@ from fleet.checks import check_catalogue, check_plan
 from fleet.environment import Environment
 from fleet.errors import CatalogueError
 from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
+from fleet.probes import derive_probes
 from fleet.reading import validate_catalogue
 from fleet.reasons import explain_plan
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
 from fleet.sizing import Pool, RetryPlan
 from fleet.source import read_source
 from fleet.topology import INGRESS_EXCHANGE, FleetTopology, derive_queue_topology
+from fleet.web import derive_web
 
 FLEET_NAME = "celery-fleet"
 """Name of a fleet that was given none."""
@@ -64,6 +66,7 @@ def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = 
             memory_bytes=environment.broker_memory_bytes,
             storage_bytes=environment.broker_storage_bytes,
         ),
+        web=derive_web(environment.broker_nodes),
         queues=tuple(derive_queue(name, spec, environment) for name, spec in catalogue.queues.items()),
     )
 
@@ -124,6 +127,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
             cpu_millicores=spec.requests.cpu,
             memory_bytes=spec.requests.memory,
         ),
+        probes=derive_probes(),
         autoscaling=derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency),
         pod=_pod_extras(spec.pod),
         priorities=dict(spec.priority),

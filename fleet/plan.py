@@ -6,10 +6,12 @@ and a queue cannot exist without a worker.
 
 from typing import Literal
 
+from fleet.probes import ProbePlan
 from fleet.records import Reason, Record
 from fleet.scaling import AutoscalingPlan
 from fleet.sizing import Resources, WorkerPlan
 from fleet.topology import FleetTopology, QueueTopology
+from fleet.web import WebPlan
 
 WAL_MAX_BYTES = 512 * 2**20
 """RabbitMQ's default size of a quorum queue's write-ahead log (RabbitMQ 4.3 docs, Quorum Queues, "Resource Use")."""
@@ -96,6 +98,7 @@ class QueuePlan(Record, frozen=True, kw_only=True):
     topology: QueueTopology
     worker: WorkerPlan
     resources: Resources
+    probes: ProbePlan
     autoscaling: AutoscalingPlan
     """Of each shard's Deployment: the shards share the load evenly."""
     pod: PodExtras = PodExtras()
@@ -132,6 +135,7 @@ class Plan(Record, frozen=True, kw_only=True):
     """The Celery application as `module:attribute`."""
     topology: FleetTopology
     broker: BrokerPlan
+    web: WebPlan
     queues: tuple[QueuePlan, ...]
     reasons: tuple[Reason, ...] = ()
     """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""

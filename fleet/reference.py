@@ -1,4 +1,4 @@
-"""The reference of the catalogue and of an environment's settings, written from the models themselves.
+"""The reference of the catalogue, of an environment's settings and of what the plan explains, written from the models and rules themselves.
 
 `python -m fleet.reference` writes the pages under `docs/reference/`; a test fails when they are not what it would write. The invariant: what is
 said of a key is the docstring that the error messages show too, and a default on the page is the default that is used.
@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from fleet.catalogue import Catalogue, QueueSpec
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
+from fleet.reasons.reference import reasons_page
 from fleet.units import format_cpu, format_duration, format_number, format_size
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -163,7 +164,11 @@ def _submodel(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _submodel(part)) is not None), None)
 
 
-PAGES = {"catalogue.md": catalogue_page, "environment.md": environment_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "catalogue.md": catalogue_page,
+    "environment.md": environment_page,
+    "reasons.md": lambda: GENERATED + reasons_page(),
+}
 """File under `docs/reference/` -> what writes it."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from fleet.documents import ProducerDocument, dump_document
+from fleet.web import WebPlan
 from infra.manifests.metadata import config_map, disruption_budget, service_account
 from infra.manifests.pods import DOCUMENT_NAME
 from infra.manifests.web import NAME, WebManifest, web_autoscaler, web_deployment, web_service
@@ -21,8 +22,8 @@ class WebArgs:
     document: ProducerDocument
     image: pulumi.Input[str]
     results_secret: pulumi.Input[str]
-    replicas_min: int
-    """Two where the environment outlives the loss of a node."""
+    plan: WebPlan
+    """Pods, their requests and their autoscaler."""
 
 
 class Web(pulumi.ComponentResource):
@@ -44,13 +45,17 @@ class Web(pulumi.ComponentResource):
             f"{name}-deployment",
             web_deployment(
                 WebManifest(
-                    fleet=fleet, image=args.image, document=document.object_name, results_secret=args.results_secret
+                    fleet=fleet,
+                    plan=args.plan,
+                    image=args.image,
+                    document=document.object_name,
+                    results_secret=args.results_secret,
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        KubernetesObject(f"{name}-autoscaler", web_autoscaler(fleet, replicas_min=args.replicas_min), opts=after)
+        KubernetesObject(f"{name}-autoscaler", web_autoscaler(fleet, args.plan), opts=after)
         service = KubernetesObject(f"{name}-service", web_service(fleet), opts=after)
         self.service_name = service.object_name
         self.register_outputs({"service_name": self.service_name})

@@ -109,8 +109,7 @@ def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
             document=producer_document(plan),
             image=images.web,
             results_secret=results.secret_name,
-            # What outlives the loss of a broker node outlives the loss of a web node.
-            replicas_min=1 if plan.broker.nodes == 1 else 2,
+            plan=plan.web,
         ),
         opts=after(delayed, results),
     )

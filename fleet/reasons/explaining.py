@@ -3,14 +3,14 @@
 from fleet.catalogue import Catalogue
 from fleet.environment import Environment
 from fleet.plan import Plan
-from fleet.reasons import broker, promise, resources, retries, scaling, shared, worker
+from fleet.reasons import broker, probes, promise, resources, retries, scaling, shared, web, worker
 from fleet.reasons.subject import Subject
 from fleet.records import Reason
 
-MODULES = (promise, worker, retries, resources, scaling, broker)
+MODULES = (promise, worker, retries, resources, probes, scaling, broker)
 """Where a queue's numbers are explained."""
 
-SHARED_MODULES = (shared,)
+SHARED_MODULES = (shared, web)
 """Where what the queues share is explained."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from fleet.probes import derive_probes
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import ApplicationPod, health_probe, pod_template
 
@@ -28,6 +29,7 @@ class BeatManifest:
 
 def beat_deployment(beat: BeatManifest) -> Manifest:
     """The Deployment of beat; the one of this project that states its replicas."""
+    probes = derive_probes()
     pod = ApplicationPod(
         fleet=beat.fleet,
         name=NAME,
@@ -40,8 +42,8 @@ def beat_deployment(beat: BeatManifest) -> Manifest:
         resources=RESOURCES,
         grace_seconds=GRACE_SECONDS,
         probes={
-            "startupProbe": health_probe("beat", period_seconds=2, failures=150),
-            "livenessProbe": health_probe("beat", period_seconds=30, failures=3),
+            "startupProbe": health_probe("beat", probes.startup),
+            "livenessProbe": health_probe("beat", probes.liveness),
         },
         service_account=NAME,
         run_folder=True,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from fleet.plan import PodExtras
+from fleet.probes import Probe
 from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
 from infra.manifests.metadata import Component, Manifest, labels, selector
 
@@ -166,12 +167,11 @@ def zone_spread(name: str) -> Manifest:
     }
 
 
-def health_probe(question: str, *, period_seconds: int, failures: int, timeout_seconds: int = 10) -> Manifest:
+def health_probe(question: str, probe: Probe) -> Manifest:
     """A probe that asks the pod's own files: `live`, `ready` or `beat`."""
     return {
         "exec": {"command": [*HEALTH, question]},
-        "periodSeconds": period_seconds,
-        "failureThreshold": failures,
-        # Generous: where CPU requests are thin a busy pod needs seconds to start even this.
-        "timeoutSeconds": timeout_seconds,
+        "periodSeconds": probe.period_seconds,
+        "failureThreshold": probe.failures,
+        "timeoutSeconds": probe.timeout_seconds,
     }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from fleet.units import format_cpu, format_size
+from fleet.web import WebPlan
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import ApplicationPod, pod_template
 
@@ -15,20 +17,13 @@ COMMAND = ("python", "-m", "app.web")
 SERVICE_PORT = 80
 CONTAINER_PORT = 8000
 
-GRACE_SECONDS = 30
-"""Longest request (a publish that waits for a blocked broker: 5 s) several times over."""
-
-CPU_TARGET_PERCENT = 80
-RESOURCES: Manifest = {"requests": {"cpu": "200m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}}
-
-REPLICAS_MAX_FACTOR = 5
-
 
 @dataclass(frozen=True, kw_only=True)
 class WebManifest:
     """All that the web Deployment is made of."""
 
     fleet: str
+    plan: WebPlan
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
@@ -45,6 +40,7 @@ def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
 
 def web_deployment(web: WebManifest) -> Manifest:
     """The Deployment of the web layer."""
+    memory = format_size(web.plan.memory_bytes)
     pod = ApplicationPod(
         fleet=web.fleet,
         name=NAME,
@@ -54,8 +50,11 @@ def web_deployment(web: WebManifest) -> Manifest:
         document=web.document,
         broker_user="producer",
         results_secret=web.results_secret,
-        resources=RESOURCES,
-        grace_seconds=GRACE_SECONDS,
+        resources={
+            "requests": {"cpu": format_cpu(web.plan.cpu_request_millicores), "memory": memory},
+            "limits": {"memory": memory},
+        },
+        grace_seconds=web.plan.grace_seconds,
         probes={
             "startupProbe": _http_probe("/healthz", period_seconds=2, failures=60),
             "readinessProbe": _http_probe("/readyz", period_seconds=5, failures=2),
@@ -91,7 +90,7 @@ def web_service(fleet: str) -> Manifest:
     }
 
 
-def web_autoscaler(fleet: str, *, replicas_min: int) -> Manifest:
+def web_autoscaler(fleet: str, plan: WebPlan) -> Manifest:
     """The web layer scales on CPU: it has no queue of its own."""
     return {
         "apiVersion": "autoscaling/v2",
@@ -99,14 +98,14 @@ def web_autoscaler(fleet: str, *, replicas_min: int) -> Manifest:
         "metadata": metadata(fleet, NAME, "web"),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
-            "minReplicas": replicas_min,
-            "maxReplicas": replicas_min * REPLICAS_MAX_FACTOR,
+            "minReplicas": plan.replicas_min,
+            "maxReplicas": plan.replicas_max,
             "metrics": [
                 {
                     "type": "Resource",
                     "resource": {
                         "name": "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": CPU_TARGET_PERCENT},
+                        "target": {"type": "Utilization", "averageUtilization": plan.cpu_target_percent},
                     },
                 }
             ],

@@ -16,10 +16,6 @@ from infra.manifests.pods import ApplicationPod, health_probe, pod_template
 
 COMMAND = ("python", "-m", "app.worker")
 
-STARTUP_PERIOD_SECONDS = 2
-STARTUP_FAILURES = 150
-"""Five minutes for the first connection: a broker that is still starting must not cost a restart."""
-
 REVISIONS_KEPT = 3
 
 
@@ -70,9 +66,9 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
         resources=container_resources(queue.resources, gpu_limits(queue.pod)),
         grace_seconds=queue.worker.grace_seconds,
         probes={
-            "startupProbe": health_probe("ready", period_seconds=STARTUP_PERIOD_SECONDS, failures=STARTUP_FAILURES),
-            "readinessProbe": health_probe("ready", period_seconds=15, failures=2),
-            "livenessProbe": health_probe("live", period_seconds=30, failures=3),
+            "startupProbe": health_probe("ready", queue.probes.startup),
+            "readinessProbe": health_probe("ready", queue.probes.readiness),
+            "livenessProbe": health_probe("live", queue.probes.liveness),
         },
         service_account=name,
         extras=queue.pod,

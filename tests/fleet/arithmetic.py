@@ -7,10 +7,10 @@ import math
 import re
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e-\d+)?)(?P<unit>ms|[smhd]|Ki|Mi|Gi|Ti|%)?(?P<rate>/s)?(?![\w.])|(?P<word>[A-Za-z]+\w*)|(?P<sign>[-+x/^(),]))"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e-\d+)?)(?P<unit>ms|[smhd]|Ki|Mi|Gi|Ti)?(?P<percent>\s?%)?(?P<rate>/s)?(?![\w.])|(?P<word>[A-Za-z]+\w*)|(?P<sign>[-+x/^(),]))"
 )
 _UNITS = {
-    None: 1, "%": 0.01, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+    None: 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
 _FUNCTIONS = {"ceil", "floor", "round", "min", "max"}
 _SIGNS = {"x": "*", "^": "**"}
@@ -57,6 +57,7 @@ def to_python(formula: str, *, cpu: bool = False) -> str:
         position = match.end()
         if match["number"]:
             unit = 1 if cpu and match["unit"] == "m" else _UNITS[match["unit"]]
+            unit = unit / 100 if match["percent"] else unit
             found.append(f"({match['number']}*{unit})")
         elif match["word"]:
             if match["word"] == "x":

@@ -45,13 +45,26 @@ def test_the_queues_that_are_shown_pass_every_check(tmp_path: Path, page: str) -
         assert load_from(raw, tmp_path, environment="prod").queues
 
 
-def test_the_reasons_that_the_readme_shows_are_those_of_the_plan() -> None:
+def reason_rows(page: Path) -> list[tuple[str, str, str]]:
+    """Number, value and formula of each line of a table that begins with the path of a number."""
+    rows = re.findall(
+        r"^\| ([a-z][a-z0-9-]*(?:\.[a-z_]+){2}) \| (.+?) \| (.+) \|$", page.read_text("utf-8"), re.MULTILINE
+    )
+    return [(path, value, formula) for path, value, formula in rows]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if reason_rows(page)], ids=lambda page: page.name)
+def test_the_worked_numbers_of_the_documents_are_those_of_the_plan(page: Path) -> None:
     """Number, value and formula are what `fleet why -s prod` prints."""
     plan = load_plan(ROOT / "queues.yaml", load_environment(ROOT, "prod"), explain=True)
     printed = {(reason.path, reason.value, reason.formula) for reason in plan.reasons}
-    rows = re.findall(r"^\| (reports\.\S+) \| (.+?) \| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(rows) == 4
-    assert set(rows) <= printed
+    assert [row for row in reason_rows(page) if row not in printed] == []
+
+
+def test_each_idea_is_explained_with_worked_numbers() -> None:
+    """The pages that have to have them have them."""
+    explained = {page.stem for page in (ROOT / "docs" / "explanation").glob("*.md") if len(reason_rows(page)) > 5}
+    assert explained >= {"sizing", "scaling", "topology", "limits"}
 
 
 def test_every_fleet_command_that_is_shown_exists() -> None:

@@ -1,5 +1,7 @@
 """Every number of a plan has a reason, and the arithmetic that a reason shows is the arithmetic that was used."""
 
+import math
+import re
 import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,10 +12,10 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from fleet.plan import Plan
+from fleet.plan import Plan, Promise
 from fleet.reasons.explaining import MODULES, SHARED_MODULES
 from fleet.reasons.rules import Rule, rules_of
-from fleet.records import Basis, Reason
+from fleet.records import SHARED, Basis, Reason
 from fleet.sizing import RetryPlan
 from tests.fleet.arithmetic import evaluate, to_python
 from tests.fleet.strategies import catalogues, load_from, sample_catalogue
@@ -120,18 +122,56 @@ def test_the_condition_of_a_regime_holds(raw: dict[str, Any]) -> None:
             assert all(left[0] <= right[1] for left, right in pairwise(ordered)), reason
 
 
+SLOTS_SHOWN = re.compile(
+    r"fewest m with busy slots (\S+) / m <= share (\S+) and late\(m\) <= allowed (\S+ %); late (\S+ %)"
+)
+
+
+def late_share(promise: Promise, busy: float, slots: int) -> float:
+    """Erlang C by its sum of a^k/k!, each term over the last one so that nothing overflows, times the decay of the waiting."""
+    terms, term = 0.0, 1.0
+    for number in range(slots, 0, -1):
+        term *= number / busy
+        terms += term
+    waiting = 1 / (1 + (1 - busy / slots) * terms)
+    ratio = min(promise.p99_seconds / promise.mean_seconds, 14.9)
+    sigma = max(0.0, 2.326 - math.sqrt(max(0.0, 5.41 - 2 * math.log(ratio))))
+    stretch = 2 / math.exp(sigma**2)
+    return waiting * math.exp(-(slots - busy) * promise.wait_seconds / promise.mean_seconds * stretch)
+
+
+@given(catalogues())
+def test_the_slots_at_peak_are_the_fewest(raw: dict[str, Any]) -> None:
+    """What is shown meets the condition that is shown, and one slot less does not; the late share is Erlang's sum, worked out here."""
+    plan = explained(raw)
+    reasons = reasons_of(plan)
+    for queue in plan.queues:
+        reason = reasons[f"{queue.name}.replicas.slots"]
+        shown = SLOTS_SHOWN.fullmatch(reason.formula)
+        assert shown, reason
+        busy, share, allowed, late = (sum(evaluate(number)) / 2 for number in shown.groups())
+        slots = int(reason.value)
+        assert busy / slots <= share * 1.0001
+        assert late <= allowed * 1.001
+        assert late_share(queue.promise, busy, slots) == pytest.approx(late, rel=0.01, abs=1e-12)
+        fewer = slots - 1
+        assert (
+            fewer <= busy or busy / fewer > share * 0.9999 or late_share(queue.promise, busy, fewer) > allowed * 0.999
+        )
+
+
 @given(catalogues())
 def test_a_reason_shows_the_number_that_is_deployed(raw: dict[str, Any]) -> None:
     """The shown value is the plan's, read as a person reads it."""
     plan = explained(raw)
-    fields = fields_of(MODULES)
     reasons = reasons_of(plan)
-    for queue in plan.queues:
-        for field, path in fields.items():
-            deployed: Any = queue
+    owners: list[tuple[Any, str, Any]] = [(queue, queue.name, MODULES) for queue in plan.queues]
+    for record, owner, modules in (*owners, (plan, SHARED, SHARED_MODULES)):
+        for field, path in fields_of(modules).items():
+            deployed = record
             for step in field.split("."):
                 deployed = getattr(deployed, step)
-            assert_shows(reasons[f"{queue.name}.{path}"], deployed)
+            assert_shows(reasons[f"{owner}.{path}"], deployed)
 
 
 def assert_shows(reason: Reason, deployed: Any) -> None:
@@ -146,7 +186,7 @@ def assert_shows(reason: Reason, deployed: Any) -> None:
     else:
         cpu = ".cpu" in reason.path
         low, high = evaluate(reason.value, cpu=cpu)
-        factor = 1000 if cpu and not reason.value.endswith("m") else 1
+        factor = 100 if reason.value.endswith("%") else 1000 if cpu and not reason.value.endswith("m") else 1
         assert low * factor <= deployed <= high * factor, reason
 
 

@@ -126,7 +126,7 @@ COMPONENTS: dict[str, Build] = {
     "Results": lambda name, plan: Results(name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))),
     "Web": lambda name, plan: Web(
         name,
-        WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", replicas_min=2),
+        WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web),
     ),
 }
 """Class name -> how one is made; sharded queues, because they make the most resources."""

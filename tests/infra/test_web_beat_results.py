@@ -10,11 +10,10 @@ from tests.infra.recording import Recorded, record
 from tests.infra.samples import IMAGE, PASSWORD, sample_plan
 
 
-def web(replicas_min: int = 2) -> Recorded:
+def web(environment: str = "prod") -> Recorded:
     """The web layer of the sample."""
-    args = WebArgs(
-        document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1", replicas_min=replicas_min
-    )
+    plan = sample_plan(environment=environment)
+    args = WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web)
     return record(lambda: Web("web", args))
 
 
@@ -33,7 +32,7 @@ def results() -> Recorded:
 
 def test_the_web_layer_scales_on_cpu_and_never_goes_away_whole() -> None:
     """The autoscaler owns the number; a roll-out and a drain each leave a pod that accepts tasks."""
-    recorded = web(replicas_min=2)
+    recorded = web("prod")
     deployment = recorded.one("Deployment", "web").inputs["spec"]
     scaler = recorded.one("HorizontalPodAutoscaler", "web").inputs["spec"]
     assert "replicas" not in deployment
