@@ -18,7 +18,7 @@ from fleet.probes import derive_probes
 from fleet.reading import validate_catalogue
 from fleet.reasons import explain_plan
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
-from fleet.sizing import Pool, RetryPlan
+from fleet.sizing import RetryPlan
 from fleet.source import read_source
 from fleet.topology import INGRESS_EXCHANGE, FleetTopology, derive_queue_topology
 from fleet.web import derive_web
@@ -84,13 +84,23 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
         wait_seconds=spec.wait.promise,
         percentile=spec.wait.percentile,
     )
-    pool = spec.pool or (Pool.PREFORK if spec.profile == "cpu" else Pool.GEVENT)
+    pool = spec.pool or sizing.default_pool(spec.profile)
     concurrency = spec.concurrency or sizing.derive_concurrency(spec.profile, spec.runtime.mean)
+    resources = sizing.derive_resources(
+        profile=spec.profile,
+        pool=pool,
+        concurrency=concurrency,
+        task_bytes=spec.memory,
+        cpu_scale=environment.cpu_scale,
+        cpu_millicores=spec.requests.cpu,
+        memory_bytes=spec.requests.memory,
+    )
     worker = sizing.derive_worker(
         pool=pool,
         concurrency=concurrency,
         hard_limit_seconds=spec.runtime.limit,
         task_bytes=spec.memory,
+        memory_bytes=resources.memory_bytes,
         spot=environment.spot and spec.capacity == "spot",
         args=sizing.PoolArgs(
             prefetch_multiplier=spec.args.prefetch_multiplier,
@@ -118,15 +128,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
             ingress_patterns=tuple(dict.fromkeys(spec.binds)),
         ),
         worker=worker,
-        resources=sizing.derive_resources(
-            profile=spec.profile,
-            pool=pool,
-            concurrency=concurrency,
-            task_bytes=spec.memory,
-            cpu_scale=environment.cpu_scale,
-            cpu_millicores=spec.requests.cpu,
-            memory_bytes=spec.requests.memory,
-        ),
+        resources=resources,
         probes=derive_probes(),
         autoscaling=derive_autoscaling(name, spec, environment, promise=promise, concurrency=concurrency),
         pod=_pod_extras(spec.pod),

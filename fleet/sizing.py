@@ -46,6 +46,9 @@ MEMORY_HEADROOM = 1.15
 MEMORY_STEP_BYTES = 16 * 2**20
 """Memory is rounded up to this, so that a small change of a declaration does not roll pods for a few kibibytes."""
 
+CHILD_CEILING_STEP_BYTES = 2**20
+"""A child's ceiling is rounded down to this, so that it reads well."""
+
 
 class Pool(StrEnum):
     """Celery's worker pools that can serve a queue here."""
@@ -128,6 +131,11 @@ class Resources(Record, frozen=True, kw_only=True):
     """Request and limit alike: memory that was promised twice is paid for with an OOM kill."""
 
 
+def default_pool(profile: str) -> Pool:
+    """The pool of a queue that names none: processes for what computes, greenlets for what waits."""
+    return Pool.PREFORK if profile == "cpu" else Pool.GEVENT
+
+
 def derive_concurrency(profile: str, mean_seconds: float) -> int:
     """Slots of one pod.
 
@@ -166,10 +174,15 @@ def derive_consumer_timeout_seconds(hard_limit_seconds: float, grace_seconds: in
     return max(CONSUMER_TIMEOUT_FLOOR_SECONDS, held + grace_seconds + GRACE_MARGIN_SECONDS)
 
 
+def resident_bytes(pool: Pool, concurrency: int, task_bytes: int) -> int:
+    """What a pod takes with a task in every slot: the idle worker, its children, the tasks."""
+    children = concurrency * PREFORK_CHILD_BYTES if pool is Pool.PREFORK else 0
+    return IDLE_WORKER_BYTES[pool.value] + children + concurrency * task_bytes
+
+
 def derive_memory_bytes(pool: Pool, concurrency: int, task_bytes: int) -> int:
     """Memory request and limit of a pod: the idle worker, its children, a task in every slot, and headroom."""
-    children = concurrency * PREFORK_CHILD_BYTES if pool is Pool.PREFORK else 0
-    resident = IDLE_WORKER_BYTES[pool.value] + children + concurrency * task_bytes
+    resident = resident_bytes(pool, concurrency, task_bytes)
     return math.ceil(resident * MEMORY_HEADROOM / MEMORY_STEP_BYTES) * MEMORY_STEP_BYTES
 
 
@@ -212,11 +225,12 @@ def derive_worker(
     concurrency: int,
     hard_limit_seconds: float,
     task_bytes: int,
+    memory_bytes: int,
     spot: bool,
     args: PoolArgs | None = None,
     retries: RetryPlan | None = None,
 ) -> WorkerPlan:
-    """The worker of one queue from its limit, its pool and whether its node may be taken away."""
+    """The worker of one queue from its limit, its pool, its pod's memory and whether its node may be taken away."""
     shutdown = Shutdown.SOFT if spot else Shutdown.WARM
     prefork = pool is Pool.PREFORK
     own = args or PoolArgs()
@@ -228,7 +242,9 @@ def derive_worker(
         shutdown=shutdown,
         soft_shutdown_seconds=SPOT_SOFT_SHUTDOWN_SECONDS if spot else 0,
         grace_seconds=derive_grace_seconds(hard_limit_seconds, shutdown),
-        max_memory_per_child_bytes=(own.max_memory_per_child_bytes or derive_child_ceiling_bytes(task_bytes))
+        max_memory_per_child_bytes=(
+            own.max_memory_per_child_bytes or derive_child_ceiling_bytes(concurrency, task_bytes, memory_bytes)
+        )
         if prefork
         else None,
         prefetch_multiplier=own.prefetch_multiplier,
@@ -238,6 +254,12 @@ def derive_worker(
     )
 
 
-def derive_child_ceiling_bytes(task_bytes: int) -> int:
-    """Resident memory above which a prefork child is replaced after its task: a leak's worth of one task above what it needs."""
-    return PREFORK_CHILD_BYTES + IDLE_WORKER_BYTES["prefork"] + 2 * task_bytes
+def derive_child_ceiling_bytes(concurrency: int, task_bytes: int, memory_bytes: int) -> int:
+    """Resident memory above which a prefork child is replaced after its task.
+
+    What an idle worker and one task take (a child shares most of its pages with the main process, and they count as resident in both), and the
+    child's part of what the pod's `memory_bytes` leave free, in whole Mi: children that leak are replaced before the kernel kills the pod for all of them.
+    """
+    free = max(0, memory_bytes - resident_bytes(Pool.PREFORK, concurrency, task_bytes))
+    ceiling = IDLE_WORKER_BYTES["prefork"] + task_bytes + free // concurrency
+    return ceiling // CHILD_CEILING_STEP_BYTES * CHILD_CEILING_STEP_BYTES

@@ -103,7 +103,11 @@ _CEILING = Number(
     fields=("worker.max_memory_per_child_bytes",),
 )
 CEILING_STATED = _CEILING.stated()
-CEILING = _CEILING.computed("{idle} + {child} + 2 x {task}", "a leak may cost one task's memory", CELERY_CHILD_MEMORY)
+CEILING = _CEILING.computed(
+    "floor(({idle} + {task} + max(0, {pod} - {resident}) / {slots}) / {step}) x {step}",
+    "children that leak share what the pod leaves free, and are replaced before the kernel ends the pod",
+    CELERY_CHILD_MEMORY,
+)
 CEILING_NONE = _CEILING.chosen("{pool}", "only prefork has children", CELERY_CHILD_MEMORY)
 
 
@@ -187,6 +191,9 @@ def _ceiling_reason(subject: Subject) -> Reason:
         CEILING,
         ceiling,
         idle=format_size(sizing.IDLE_WORKER_BYTES[Pool.PREFORK]),
-        child=format_size(sizing.PREFORK_CHILD_BYTES),
         task=format_size(subject.spec.memory),
+        pod=format_size(subject.plan.resources.memory_bytes),
+        resident=format_size(sizing.resident_bytes(Pool.PREFORK, worker.concurrency, subject.spec.memory)),
+        slots=worker.concurrency,
+        step=format_size(sizing.CHILD_CEILING_STEP_BYTES),
     )

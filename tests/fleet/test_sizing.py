@@ -5,6 +5,7 @@ import pytest
 from fleet.sizing import (
     Pool,
     Shutdown,
+    derive_child_ceiling_bytes,
     derive_concurrency,
     derive_consumer_timeout_seconds,
     derive_grace_seconds,
@@ -70,6 +71,11 @@ def test_the_broker_waits_longer_than_any_worker(hard: float, grace: int, timeou
     assert derive_consumer_timeout_seconds(hard, grace) == timeout
 
 
+def test_messages_that_wait_in_a_slot_count_for_the_broker_too() -> None:
+    """Four messages a slot, each 3000 s at most, then a shutdown of 3060 s and a minute."""
+    assert derive_consumer_timeout_seconds(3000, 3060, 4) == 15_120
+
+
 @pytest.mark.parametrize(
     ("pool", "slots", "task_mib", "pod_mib"),
     [
@@ -93,8 +99,29 @@ def test_only_computing_pods_have_a_cpu_limit() -> None:
 
 def test_soft_limits_and_memory_ceilings_are_preforks_alone() -> None:
     """Celery's other pools enforce neither; promising them would be a lie."""
-    gevent = derive_worker(pool=Pool.GEVENT, concurrency=4, hard_limit_seconds=10, task_bytes=MIB, spot=False)
-    prefork = derive_worker(pool=Pool.PREFORK, concurrency=1, hard_limit_seconds=10, task_bytes=150 * MIB, spot=True)
+    gevent = derive_worker(
+        pool=Pool.GEVENT, concurrency=4, hard_limit_seconds=10, task_bytes=MIB, memory_bytes=400 * MIB, spot=False
+    )
+    prefork = derive_worker(
+        pool=Pool.PREFORK, concurrency=1, hard_limit_seconds=10, task_bytes=150 * MIB, memory_bytes=352 * MIB, spot=True
+    )
     assert (gevent.soft_limit_seconds, gevent.max_memory_per_child_bytes) == (None, None)
-    assert (prefork.soft_limit_seconds, prefork.max_memory_per_child_bytes) == (5, 444 * MIB)
+    assert (prefork.soft_limit_seconds, prefork.max_memory_per_child_bytes) == (5, 304 * MIB)
     assert (prefork.shutdown, prefork.soft_shutdown_seconds, prefork.grace_seconds) == (Shutdown.SOFT, 100, 120)
+
+
+@pytest.mark.parametrize(
+    ("slots", "task_mib", "pod_mib", "ceiling_mib"),
+    [
+        # 96 idle + 48 a child + tasks; what is left of the pod is the children's to leak.
+        pytest.param(1, 150, 352, 304, id="one-child-may-take-all-that-is-free"),
+        pytest.param(2, 100, 464, 232, id="two-children-share-it"),
+        pytest.param(3, 50, 480, 176, id="in-whole-mebibytes"),
+        pytest.param(1, 200, 256, 296, id="a-pod-smaller-than-its-task-leaves-none"),
+    ],
+)
+def test_leaking_children_are_replaced_before_the_kernel_ends_the_pod(
+    slots: int, task_mib: int, pod_mib: int, ceiling_mib: int
+) -> None:
+    """All children at their ceiling fit the pod, and a task of the declared size does not reach it."""
+    assert derive_child_ceiling_bytes(slots, task_mib * MIB, pod_mib * MIB) == ceiling_mib * MIB
