@@ -200,7 +200,8 @@ def _worker_settings(document: WorkerDocument) -> dict[str, Setting]:
     return {
         "worker_concurrency": Setting(value=worker.concurrency, reason="The Plan's constant, shared with the scaler."),
         "worker_prefetch_multiplier": Setting(
-            value=1, reason="One message a slot: unacknowledged means busy, and a lost pod returns no waiting message."
+            value=worker.prefetch_multiplier,
+            reason="1: unacknowledged means busy, and a lost pod returns no waiting message; more only for tiny tasks.",
         ),
         "task_acks_late": Setting(value=True, reason="A task that a lost pod held goes to another one."),
         "task_reject_on_worker_lost": Setting(
@@ -218,6 +219,9 @@ def _worker_settings(document: WorkerDocument) -> dict[str, Setting]:
         ),
         "worker_max_memory_per_child": Setting(
             value=child_kib // 1024 if child_kib else None, reason="A leaking prefork child is replaced in time (KiB)."
+        ),
+        "worker_max_tasks_per_child": Setting(
+            value=worker.max_tasks_per_child, reason="`args.max_tasks_per_child`; None keeps a prefork child for good."
         ),
         "worker_proc_alive_timeout": Setting(
             value=60.0, reason="Four seconds kill children for ever where CPU is thin and imports are heavy."

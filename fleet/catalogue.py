@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fleet.celery_arguments import OWNED_BY_THE_PLAN, plain_name
 from fleet.quantities import Cpu, Duration, Rate, Size
 from fleet.sizing import Optimization, Pool
 from fleet.topology import HIGHEST_PRIORITY
@@ -35,6 +36,11 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True, defer_build=True
     )
+
+    @classmethod
+    def refusal(cls, key: str) -> str | None:
+        """Why a key that is none of this part's cannot be set here, where there is more to say than that it is unknown."""
+        return None
 
 
 class RuntimeSpec(Model):
@@ -141,6 +147,12 @@ class ArgsSpec(Model):
     """A prefork child above this is replaced after its task; derived when it is not given."""
     optimization: Optimization = Optimization.FAIR
     """`fair`: a child takes a message when it is free. `fast`: messages are handed out ahead, behind tasks that may be long."""
+
+    @classmethod
+    def refusal(cls, key: str) -> str | None:
+        """An argument that the plan owns, or one of these in another spelling."""
+        name = plain_name(key)
+        return f"Write `{name}`." if name in cls.model_fields else OWNED_BY_THE_PLAN.get(name)
 
 
 class ReplicasSpec(Model):

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fleet.catalogue import QUEUE_NAME_LENGTH_MAX, QUEUE_NAME_PATTERN, Catalogue, QueueSpec
+from fleet.catalogue import QUEUE_NAME_LENGTH_MAX, QUEUE_NAME_PATTERN, Catalogue, Model, QueueSpec
 from fleet.errors import CatalogueError, Finding
 from fleet.source import KeyPath, Source, read_source, show_path
 
@@ -125,7 +125,9 @@ def explain(source: Source, prefix: KeyPath, model: type[BaseModel], detail: Err
     look_at = ("defaults", *location)
     kind = detail["type"]
     if kind == "extra_forbidden":
-        known = _fields_at(model, location[:-1])
+        known, refusal = _fields_at(model, location[:-1]), _refusal_at(model, location)
+        if refusal is not None:
+            return source.finding(path, "cannot be set here", refusal, look_at=look_at)
         return source.finding(path, "is no known key", _suggest(str(location[-1]), known), look_at=look_at)
     if kind == "missing":
         return source.finding(path, "is missing", f"Add it: {_describe(model, location)}", look_at=look_at)
@@ -168,13 +170,23 @@ def _submodel(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _fields_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel]:
     current = model
     for part in location:
         field = _field(current, part)
         found = _submodel(field.annotation) if field is not None else None
         current = found or current
-    return [field.alias or name for name, field in current.model_fields.items()]
+    return current
+
+
+def _fields_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    return [field.alias or name for name, field in _model_at(model, location).model_fields.items()]
+
+
+def _refusal_at(model: type[BaseModel], location: tuple[str | int, ...]) -> str | None:
+    """What the model says of a key that it does not take."""
+    found = _model_at(model, location[:-1])
+    return found.refusal(str(location[-1])) if issubclass(found, Model) else None
 
 
 def _field(model: type[BaseModel], part: str | int) -> Any:

@@ -42,6 +42,9 @@ def worker_options(document: WorkerDocument, pod: str) -> dict[str, Any]:
         "hostname": f"{document.shard}@{pod}",
         "pool": document.worker.pool.value,
         "queues": [document.shard],
+        "optimization": document.worker.optimization.value,
+        # Prefetch is fixed for each consumer of a quorum queue, so a pool that grows would stay as it was fed; the plan counts with one concurrency.
+        "autoscale": None,
         "loglevel": "INFO",
         "quiet": True,
         "no_color": True,

@@ -12,7 +12,7 @@ from fleet.checks.names import check_minimums, check_names
 from fleet.checks.retries import check_retries
 from fleet.checks.routing import check_binds, check_routing
 from fleet.checks.runtime import check_runtime, check_spot
-from fleet.checks.workers import check_pool
+from fleet.checks.workers import check_args, check_child_memory, check_pool
 from fleet.environment import Environment
 from fleet.errors import Finding
 from fleet.plan import Plan
@@ -31,6 +31,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
     for name, spec in catalogue.queues.items():
         yield from check_runtime(name, spec, source)
         yield from check_pool(name, spec, source)
+        yield from check_args(name, spec, source)
         yield from check_retries(name, spec, source)
         yield from check_spot(name, spec, source)
     yield from check_minimums(catalogue, environment, source)
@@ -45,4 +46,5 @@ def _plan_findings(plan: Plan, catalogue: Catalogue, environment: Environment, s
     for queue in plan.queues:
         yield from check_replicas(queue, catalogue.queues[queue.name], source)
         yield from check_memory(queue, environment, source)
+        yield from check_child_memory(queue, catalogue.queues[queue.name], source)
     yield from check_connections(plan, source)

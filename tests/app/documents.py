@@ -1,7 +1,7 @@
 """Documents and environments of a small fleet, as its pods would be given them."""
 
 from fleet.documents import ProducerDocument, Route, WorkerDocument
-from fleet.sizing import Pool, Shutdown, WorkerPlan
+from fleet.sizing import Optimization, Pool, Shutdown, WorkerPlan
 
 ENVIRONMENT = {
     "FLEET_BROKER_HOST": "127.0.0.1",
@@ -49,6 +49,9 @@ SPOT_PREFORK = WorkerPlan(
     soft_shutdown_seconds=100,
     grace_seconds=120,
     max_memory_per_child_bytes=400 * 2**20,
+    prefetch_multiplier=4,
+    max_tasks_per_child=50,
+    optimization=Optimization.FAST,
 )
 
 

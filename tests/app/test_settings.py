@@ -66,6 +66,8 @@ def test_an_io_worker_has_the_setting(name: str, value: object) -> None:
         pytest.param("task_soft_time_limit", 25.0, id="a-task-can-tidy-up"),
         pytest.param("task_time_limit", 30.0, id="and-is-ended-then"),
         pytest.param("worker_max_memory_per_child", 400 * 1024, id="celery-counts-kibibytes"),
+        pytest.param("worker_max_tasks_per_child", 50, id="children-are-replaced-after-their-tasks"),
+        pytest.param("worker_prefetch_multiplier", 4, id="messages-are-taken-ahead-where-the-catalogue-says-so"),
     ],
 )
 def test_a_cpu_worker_on_spot_has_the_setting(name: str, value: object) -> None:

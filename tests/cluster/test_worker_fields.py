@@ -1,5 +1,6 @@
 """What the catalogue says of retries and of a queue's worker, in real workers against a real broker."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.plan import Plan
 from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.running_fleet import eventually
 from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
@@ -22,6 +24,8 @@ QUEUES: dict[str, dict[str, Any]] = {
     "gevent": {"pool": "gevent", "retries": RETRIES},
     "threads": {"pool": "threads", "retries": RETRIES},
     "prefork": {"pool": "prefork", "retries": RETRIES},
+    "replaced": {"pool": "prefork", "concurrency": 1, "args": {"max_tasks_per_child": 2}},
+    "ahead": {"pool": "gevent", "concurrency": 2, "args": {"prefetch_multiplier": 3}},
 }
 
 
@@ -61,4 +65,36 @@ def test_a_task_that_fails_runs_once_more_for_each_retry(
     times = [float(words[2]) for words in seen]
     for earlier, later, pause in zip(times[:-1], times[1:], PAUSES_SECONDS, strict=True):
         assert later - earlier >= pause - 0.05
+    app.close()
+
+
+def test_a_child_is_replaced_after_its_tasks(declared_fleet: DeclaredFleet, tmp_path: Path) -> None:
+    """Six tasks, two a child: three processes, each in turn."""
+    log, app = tmp_path / "events", sender(declared_fleet)
+    with working(declared_fleet, "replaced", tmp_path) as worker:
+        for number in range(6):
+            app.send_task("pools.identify", (str(log), str(number)), queue="replaced")
+        processes = [line.split()[2] for line in lines(log, 6)]
+        assert worker.stop() == 0
+    assert processes[0::2] == processes[1::2]
+    assert len(set(processes)) == 3
+    app.close()
+
+
+def test_a_worker_takes_as_many_messages_ahead_as_it_may(declared_fleet: DeclaredFleet, tmp_path: Path) -> None:
+    """Two slots that hold three messages each: six are unacknowledged, two run, the rest stay in the queue."""
+    vhost, log, app = declared_fleet.plan.topology.vhost, tmp_path / "events", sender(declared_fleet)
+    for number in range(10):
+        app.send_task("pools.hold", (str(log), str(number), 8.0), queue="ahead")
+
+    def counts() -> tuple[int, int] | None:
+        found = declared_fleet.broker.api.get(f"/queues/{vhost}/ahead").json()
+        taken = found.get("messages_unacknowledged", 0)
+        return (taken, found.get("messages_ready", 0)) if taken else None
+
+    with working(declared_fleet, "ahead", tmp_path):
+        assert lines(log, 2)[:2] == ["started 0", "started 1"]
+        time.sleep(5)  # statistics are up to five seconds old
+        assert eventually(counts, within_seconds=2, waiting_for="unacknowledged messages") == (6, 4)
+        assert len(lines(log, 2)) == 2
     app.close()

@@ -53,6 +53,14 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
         queue["concurrency"] = draw(st.integers(1, 8))
     if profile == "io" and draw(st.booleans()):
         queue["pool"] = draw(st.sampled_from(["gevent", "prefork"]))
+    args: Raw = {}
+    if mean < 20 and draw(st.booleans()):
+        args["prefetch_multiplier"] = draw(st.integers(1, 64))
+    if queue.get("pool", "prefork" if profile == "cpu" else "gevent") == "prefork" and draw(st.booleans()):
+        args["max_tasks_per_child"] = draw(st.integers(1, 10_000))
+        args["optimization"] = draw(st.sampled_from(["fair", "fast"]))
+    if args:
+        queue["args"] = args
     if draw(st.booleans()):
         backoff = draw(st.integers(1, 60))
         queue["retries"] = {

@@ -66,6 +66,37 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
             id="gevent-for-computing-tasks",
         ),
         pytest.param(
+            sample_catalogue(args={"prefetch_multiplier": 2}, runtime=runtime("20ms", "40ms", "2s")),
+            "queues.mail.args.prefetch_multiplier",
+            "is 2, but a task runs 20ms on average, not under 20ms",
+            id="messages-taken-ahead-of-tasks-that-are-not-tiny",
+        ),
+        pytest.param(
+            sample_catalogue(args={"max_tasks_per_child": 100}),
+            "queues.mail.args.max_tasks_per_child",
+            "means nothing to gevent",
+            id="children-of-a-pool-that-has-none",
+        ),
+        pytest.param(
+            sample_catalogue(args={"max_memory_per_child": "100Mi"}),
+            "queues.mail.args.max_memory_per_child",
+            "means nothing to gevent",
+            id="a-ceiling-for-children-of-a-pool-that-has-none",
+        ),
+        pytest.param(
+            sample_catalogue(args={"optimization": "fast"}),
+            "queues.mail.args.optimization",
+            "means nothing to gevent",
+            id="handing-out-to-children-of-a-pool-that-has-none",
+        ),
+        pytest.param(
+            # 352Mi a pod of one slot, less 48Mi that a child adds.
+            sample_catalogue(profile="cpu", memory="150Mi", args={"max_memory_per_child": "305Mi"}),
+            "queues.mail.args.max_memory_per_child",
+            "is 305Mi; with 1 children of that size the pod's 352Mi would be exceeded",
+            id="a-ceiling-that-the-pod-does-not-live-to-see",
+        ),
+        pytest.param(
             sample_catalogue(retries={"max": 3, "backoff": "500ms"}),
             "queues.mail.retries.backoff",
             "is 500ms, below 1s",
@@ -194,6 +225,19 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
         pytest.param(
             sample_catalogue(load={"peak": "100/s"}, replicas={"max": 6}), id="a-maximum-that-just-serves-the-peak"
         ),
+        pytest.param(
+            sample_catalogue(args={"prefetch_multiplier": 64}, runtime=runtime("19ms", "40ms", "2s")),
+            id="messages-taken-ahead-of-tiny-tasks",
+        ),
+        pytest.param(
+            sample_catalogue(
+                profile="cpu",
+                memory="150Mi",
+                args={"max_tasks_per_child": 1, "max_memory_per_child": "304Mi", "optimization": "fast"},
+            ),
+            id="arguments-of-prefork-with-prefork",
+        ),
+        pytest.param(sample_catalogue(args={"optimization": "fair"}), id="what-is-the-default-anyway"),
         pytest.param(
             sample_catalogue(retries={"max": 100, "backoff": "1s", "longest": "1s", "on": ["OSError", "shop.Gone"]}),
             id="retries-on-the-border-of-every-rule",
