@@ -180,7 +180,11 @@ def derive_autoscaling(
     peak = max(1, -(-slots // concurrency))
     maximum = spec.replicas.max or max(scaling.PEAK_HEADROOM * peak, minimum)
     formula, target = scaling.scaling_metric(
-        regime, mean_seconds=promise.mean_seconds, wait_seconds=promise.wait_seconds, concurrency=concurrency
+        regime,
+        mean_seconds=promise.mean_seconds,
+        wait_seconds=promise.wait_seconds,
+        concurrency=concurrency,
+        prefetch_multiplier=spec.args.prefetch_multiplier,
     )
     return AutoscalingPlan(
         regime=regime,

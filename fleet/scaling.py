@@ -2,7 +2,8 @@
 
 Three regimes, told apart by how the promised wait W compares with the typical reaction Tr of the whole loop (half an HPA sync, the age of the
 broker's statistics, the start of a pod). Every formula has a term for running work (`total - ready` is the number of busy slots, because
-prefetch equals concurrency): with scalingModifiers KEDA judges activity by the formula alone, so that term also keeps a busy queue from going to zero.
+prefetch equals concurrency; with a larger multiplier it is divided by that): with scalingModifiers KEDA judges activity by the formula alone, so that
+term also keeps a busy queue from going to zero.
 The design document `docs/designs/scaling.md` gives the derivation and its limits.
 """
 
@@ -206,14 +207,20 @@ def burst_minimum(
 
 
 def scaling_metric(
-    regime: Regime, *, mean_seconds: float, wait_seconds: float, concurrency: int
+    regime: Regime, *, mean_seconds: float, wait_seconds: float, concurrency: int, prefetch_multiplier: int = 1
 ) -> tuple[str | None, float]:
-    """The formula for KEDA (None in the long regime) and the AverageValue that goes with it."""
+    """The formula for KEDA (None in the long regime) and the AverageValue that goes with it.
+
+    Where a slot holds several messages, those in a saturated worker are `prefetch_multiplier` times its slots: undivided they would ask for as many
+    times the pods at every sync. Divided, saturated pods ask for no more than they do at multiplier 1, and the backlog asks for the rest. The long
+    regime counts messages wherever they wait, so nothing changes there.
+    """
     if regime is Regime.LONG:
         return None, concurrency * (1 + BACKLOG_SHARE_LONG * wait_seconds / mean_seconds)
     horizon = wait_seconds if regime is Regime.MID else max(wait_seconds, SHORT_WAIT_FLOOR_SECONDS)
+    held = f"{prefetch_multiplier}/" if prefetch_multiplier > 1 else ""
     formula = (
-        f"(max(total - ready, 0)/{format_number(busy_share(regime))}"
+        f"(max(total - ready, 0)/{held}{format_number(busy_share(regime))}"
         f" + ready*{format_number(mean_seconds)}/{format_number(horizon)})/{concurrency}"
     )
     return formula, 1.0

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fleet.catalogue import QueueSpec
 from fleet.errors import Finding
 from fleet.plan import QueuePlan
+from fleet.scaling import BACKLOG_SHARE_LONG
 from fleet.sizing import IDLE_WORKER_BYTES, PREFORK_CHILD_BYTES, Optimization, Pool, default_pool
 from fleet.source import Source
 from fleet.units import format_duration, format_size
@@ -39,6 +40,13 @@ def check_args(name: str, spec: QueueSpec, source: Source) -> Iterator[Finding]:
             f"is {args.prefetch_multiplier}, but a task runs {format_duration(mean)} on average, not under {format_duration(PREFETCH_MEAN_SECONDS)}",
             "A message that waits in one worker cannot go to a free slot of another, and each pod that is lost counts against its delivery limit."
             " Only tiny tasks gain more than that from saved round trips. Write 1.",
+        )
+    elif (held := (args.prefetch_multiplier - 1) * mean) > BACKLOG_SHARE_LONG * spec.wait.promise:
+        yield source.finding(
+            ("queues", name, "args", "prefetch_multiplier"),
+            f"is {args.prefetch_multiplier}: a message can wait {format_duration(held)} in its worker, behind others of {format_duration(mean)}",
+            f"That is more than {BACKLOG_SHARE_LONG} of the promised {format_duration(spec.wait.promise)}, and no other worker can take it."
+            f" Write {1 + int(BACKLOG_SHARE_LONG * spec.wait.promise / mean)} at most, or promise a longer wait.",
         )
     pool = spec.pool or default_pool(spec.profile)
     if pool is Pool.PREFORK:

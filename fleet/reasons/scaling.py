@@ -35,12 +35,12 @@ REGIME_SHORT = _REGIME.chosen(
 _METRIC = Number(path="scaling.metric", means="What KEDA counts", fields=("autoscaling.formula",))
 METRIC_LONG = _METRIC.chosen("{regime}", "messages in work count too, so a busy queue keeps its pods", KEDA_RABBITMQ)
 METRIC_MID = _METRIC.chosen(
-    "(max(total - ready, 0) / {share} + ready x {mean} / {wait}) / {concurrency}",
+    "(max(total - ready, 0) / {multiplier} / {share} + ready x {mean} / {wait}) / {concurrency}",
     "pods for the busy slots, and for the backlog within the wait; 0.95 is inside the HPA's tolerance of 10 %",
     SCALING,
 )
 METRIC_SHORT = _METRIC.chosen(
-    "(max(total - ready, 0) / {share} + ready x {mean} / max({wait}, {least})) / {concurrency}",
+    "(max(total - ready, 0) / {multiplier} / {share} + ready x {mean} / max({wait}, {least})) / {concurrency}",
     "pods for the busy slots, and for the backlog; 0.9 is outside the HPA's tolerance, so saturated pods grow by a tenth each sync",
     SCALING,
 )
@@ -168,6 +168,7 @@ def _metric_reasons(subject: Subject) -> Iterator[Reason]:
         yield subject.reason(
             rule,
             auto.formula,
+            multiplier=subject.plan.worker.prefetch_multiplier,
             share=scaling.busy_share(regime),
             mean=mean,
             wait=wait,

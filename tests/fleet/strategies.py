@@ -55,7 +55,8 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
         queue["pool"] = draw(st.sampled_from(["gevent", "prefork"]))
     args: Raw = {}
     if mean < 20 and draw(st.booleans()):
-        args["prefetch_multiplier"] = draw(st.integers(1, 64))
+        # Their wait in the worker stays within 0.3 of the shortest promise that is drawn, a second.
+        args["prefetch_multiplier"] = draw(st.integers(1, min(64, 1 + 290 // mean)))
     if queue.get("pool", "prefork" if profile == "cpu" else "gevent") == "prefork" and draw(st.booleans()):
         args["max_tasks_per_child"] = draw(st.integers(1, 10_000))
         args["optimization"] = draw(st.sampled_from(["fair", "fast"]))

@@ -72,6 +72,15 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
             id="messages-taken-ahead-of-tasks-that-are-not-tiny",
         ),
         pytest.param(
+            # 40 others of 15.1 ms; 0.3 of the promise are 600 ms.
+            sample_catalogue(
+                args={"prefetch_multiplier": 41}, runtime=runtime("15.1ms", "40ms", "2s"), wait={"promise": "2s"}
+            ),
+            "queues.mail.args.prefetch_multiplier",
+            "is 41: a message can wait 604ms in its worker",
+            id="messages-that-wait-in-a-worker-for-too-much-of-the-promise",
+        ),
+        pytest.param(
             sample_catalogue(args={"max_tasks_per_child": 100}),
             "queues.mail.args.max_tasks_per_child",
             "means nothing to gevent",
@@ -228,6 +237,12 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
         pytest.param(
             sample_catalogue(args={"prefetch_multiplier": 64}, runtime=runtime("19ms", "40ms", "2s")),
             id="messages-taken-ahead-of-tiny-tasks",
+        ),
+        pytest.param(
+            sample_catalogue(
+                args={"prefetch_multiplier": 41}, runtime=runtime("15ms", "40ms", "2s"), wait={"promise": "2s"}
+            ),
+            id="messages-that-wait-in-a-worker-for-a-third-of-the-promise",
         ),
         pytest.param(
             sample_catalogue(

@@ -148,6 +148,21 @@ def test_the_metric_is_the_regimes(
 
 
 @pytest.mark.parametrize(
+    ("regime", "wait", "formula", "target"),
+    [
+        pytest.param(Regime.LONG, 600, None, 96_008, id="long-counts-messages-wherever-they-wait"),
+        pytest.param(Regime.MID, 30, "(max(total - ready, 0)/4/0.95 + ready*0.015/30)/8", 1, id="mid-divides"),
+        pytest.param(Regime.SHORT, 1, "(max(total - ready, 0)/4/0.9 + ready*0.015/10)/8", 1, id="short-divides"),
+    ],
+)
+def test_messages_held_ahead_are_no_busy_slots(regime: Regime, wait: float, formula: str | None, target: float) -> None:
+    """Four messages a slot: a saturated worker asks for no more pods than one that holds one a slot."""
+    got = scaling_metric(regime, mean_seconds=0.015, wait_seconds=wait, concurrency=8, prefetch_multiplier=4)
+    assert got[0] == formula
+    assert got[1] == pytest.approx(target)
+
+
+@pytest.mark.parametrize(
     ("ratio", "expected"),
     [
         pytest.param(1, 0.0, id="a-constant-runtime-does-not-vary"),
