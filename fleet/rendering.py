@@ -67,17 +67,29 @@ def queue_cells(queue: QueuePlan) -> tuple[str, ...]:
     promise, worker, resources, auto = queue.promise, queue.worker, queue.resources, queue.autoscaling
     shards = f" x {len(queue.topology.shards)} shards" if queue.topology.sharded else ""
     soft = f"soft {format_duration(worker.soft_limit_seconds)}, " if worker.soft_limit_seconds else ""
+    retries = f", {worker.retries.max_retries} retries" if worker.retries else ""
     cpu_limit = f" (limit {format_cpu(resources.cpu_limit_millicores)})" if resources.cpu_limit_millicores else ""
     return (
         queue.name,
         f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}",
         f"{format_number(promise.percentile)} % in {format_duration(promise.wait_seconds)}",
-        f"{worker.pool.value}, {worker.concurrency} slot(s){shards}",
+        f"{queue.profile}: {worker.pool.value}, {worker.concurrency} slot(s){shards}{_worker_extras(queue)}",
         f"cpu {format_cpu(resources.cpu_request_millicores)}{cpu_limit}, memory {format_size(resources.memory_bytes)}",
-        f"{soft}hard {format_duration(worker.hard_limit_seconds)}, grace {worker.grace_seconds}s",
+        f"{soft}hard {format_duration(worker.hard_limit_seconds)}, grace {worker.grace_seconds}s{retries}",
         auto.formula or f"{format_number(auto.target)} messages a pod",
         f"{auto.min_replicas} .. {auto.max_replicas}" + (" a shard" if queue.topology.sharded else ""),
     )
+
+
+def _worker_extras(queue: QueuePlan) -> str:
+    """What a queue's worker has that most do not, in few words."""
+    worker = queue.worker
+    extras = {
+        f" x {worker.prefetch_multiplier} held": worker.prefetch_multiplier > 1,
+        f", {worker.max_tasks_per_child} tasks a child": worker.max_tasks_per_child is not None,
+        f", {len(queue.priorities)} priorities": bool(queue.priorities),
+    }
+    return "".join(text for text, shown in extras.items() if shown)
 
 
 def shared_rows(plan: Plan) -> list[Sequence[str]]:

@@ -12,7 +12,7 @@ from fleet.environment import default_environment
 from fleet.page import plan_page
 from fleet.plan import Plan
 from fleet.records import Basis, Reason
-from fleet.rendering import plan_lines, reason_cells
+from fleet.rendering import plan_lines, queue_cells, reason_cells
 from fleet.tables import UNBOUNDED, Screen
 from tests.fleet.strategies import load_from, sample_queue
 
@@ -41,6 +41,56 @@ def test_reasons_of_many_queues(terminal: bool, explained: int, tmp_path: Path) 
     lines = list(plan_lines(many(20, tmp_path), Screen(width=UNBOUNDED, styled=False, terminal=terminal)))
     assert sum(line.startswith("Why: ") for line in lines) == explained
     assert any("fleet why q0" in line for line in lines) is terminal
+
+
+def cells(folder: Path, **fields: object) -> tuple[str, ...]:
+    """The line of one queue."""
+    raw = {"application": "shop.celery:app", "queues": {"mail": sample_queue(**fields)}}
+    return queue_cells(load_from(raw, folder).queues[0])
+
+
+def test_what_computes_and_what_waits_look_different(tmp_path: Path) -> None:
+    """Pool, slots, CPU, its limit and the soft limit: at one look."""
+    assert cells(tmp_path, profile="cpu")[3:6] == (
+        "cpu: prefork, 1 slot(s)",
+        "cpu 1 (limit 1), memory 240Mi",
+        "soft 5s, hard 10s, grace 70s",
+    )
+    assert cells(tmp_path, profile="io")[3:6] == (
+        "io: gevent, 4 slot(s)",
+        "cpu 248m, memory 432Mi",
+        "hard 10s, grace 70s",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "worker", "limits"),
+    [
+        pytest.param(
+            {"runtime": {"mean": "10ms", "p99": "20ms", "limit": "5s"}, "args": {"prefetch_multiplier": 4}},
+            "io: gevent, 8 slot(s) x 4 held",
+            "hard 5s, grace 65s",
+            id="messages-held-ahead",
+        ),
+        pytest.param(
+            {"pool": "prefork", "args": {"max_tasks_per_child": 100}, "retries": {"max": 5}},
+            "io: prefork, 4 slot(s), 100 tasks a child",
+            "soft 5s, hard 10s, grace 70s, 5 retries",
+            id="children-and-retries",
+        ),
+        pytest.param(
+            {"priority": {"shop.tasks.urgent": 9, "shop.tasks.bulk": 1}},
+            "io: gevent, 4 slot(s), 2 priorities",
+            "hard 10s, grace 70s",
+            id="priorities",
+        ),
+    ],
+)
+def test_what_most_queues_do_not_have_is_shown_where_it_is(
+    tmp_path: Path, fields: dict[str, object], worker: str, limits: str
+) -> None:
+    found = cells(tmp_path, **fields)
+    assert (found[3], found[5]) == (worker, limits)
 
 
 class Reader(HTMLParser):
