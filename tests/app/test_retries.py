@@ -1,8 +1,11 @@
 """What a worker does with a task that raises, by the policy of its queue."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,10 +15,12 @@ from celery.exceptions import Ignore, MaxRetriesExceededError, Reject, Retry, So
 
 from app.retries import load_exceptions, retry_tasks
 from app.settings import configure
-from fleet.documents import WorkerDocument
+from fleet.documents import WorkerDocument, dump_document
 from fleet.errors import FleetError
 from fleet.sizing import RetryPlan
 from tests.app.documents import ENVIRONMENT, GEVENT, worker_document
+
+ROOT = Path(__file__).parents[2]
 
 
 def document(**policy: Any) -> WorkerDocument:
@@ -201,3 +206,16 @@ def test_a_name_that_leads_to_no_exception_ends_the_worker(name: str, words: str
         Application(None, document(exceptions=("ValueError", name)))
     assert caught.value.where == "queue high"
     assert f"retries.on names {name}," in caught.value.problem
+
+
+def test_a_worker_that_cannot_find_an_exception_says_so_and_ends(tmp_path: Path) -> None:
+    """Before it takes a message, with the exit code of a mistake that a person has to put right."""
+    path = tmp_path / "document.json"
+    path.write_text(dump_document(document(exceptions=("shop.errors.Gone",))), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "app.worker"],
+        cwd=ROOT, env={**ENVIRONMENT, "FLEET_DOCUMENT": str(path), "FLEET_RUN_DIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("queue high: retries.on names shop.errors.Gone, which cannot be imported")
