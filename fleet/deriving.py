@@ -198,6 +198,7 @@ def derive_autoscaling(
         cooldown_seconds=scaling.COOLDOWN_SECONDS,
         scale_down_window_seconds=scaling.SCALE_DOWN_WINDOW_SECONDS[regime],
         fallback_replicas=max(1, minimum),
+        fallback_failures=scaling.FALLBACK_FAILURES,
         windows=tuple(
             PeakWindow(start=window.start, end=window.end, timezone=window.timezone, min_replicas=window.min)
             for window in spec.schedule

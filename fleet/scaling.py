@@ -47,6 +47,9 @@ POLLING_SECONDS = 5
 
 COOLDOWN_SECONDS = 30
 
+FALLBACK_FAILURES = 3
+"""Readings in a row that fail before the fallback holds: one that was lost changes nothing."""
+
 ERLANG_OFFERED_MAX = 20_000
 """Busy slots above which `busy_share` alone decides: a twentieth of them idle is then seven standard deviations of the load."""
 
@@ -95,6 +98,8 @@ class AutoscalingPlan(Record, frozen=True, kw_only=True):
     scale_down_window_seconds: int
     fallback_replicas: int
     """Floor while the broker's statistics cannot be read; a higher current number stays."""
+    fallback_failures: int
+    """Readings in a row that fail before it holds."""
     windows: tuple[PeakWindow, ...] = ()
     """Known peaks, each with a minimum of its own."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fleet import scaling
 from fleet.reasons.rules import Number
-from fleet.reasons.sources import CATALOGUE_DEFAULT, ENVIRONMENT, KEDA_RABBITMQ, KEDA_SCALED_OBJECT, SCALING
+from fleet.reasons.sources import CATALOGUE_DEFAULT, ENVIRONMENT_FILE, KEDA_RABBITMQ, KEDA_SCALED_OBJECT, SCALING
 from fleet.reasons.subject import Subject, is_stated
 from fleet.records import Basis, Reason
 from fleet.scaling import Regime
@@ -92,7 +92,7 @@ PEAK = _PEAK.computed("max(1, ceil({slots} / {concurrency}))", "whole pods", SCA
 _DECLARED = Number(path="replicas.declared", means="Pods that are wanted at all times, of each shard")
 DECLARED_STATED = _DECLARED.stated()
 DECLARED_DEFAULT = _DECLARED.default("one pod waits; 0 lets the queue sleep", CATALOGUE_DEFAULT)
-DECLARED_ENVIRONMENT = _DECLARED.rule(Basis.STATED, "stated by the environment", "", ENVIRONMENT)
+DECLARED_ENVIRONMENT = _DECLARED.rule(Basis.STATED, "stated by the environment", "", ENVIRONMENT_FILE)
 
 _EXPOSED = Number(path="replicas.exposed", means="Part of a burst that meets the pods that are already there")
 EXPOSED = _EXPOSED.computed(
@@ -122,6 +122,13 @@ _FALLBACK = Number(
     fields=("autoscaling.fallback_replicas",),
 )
 FALLBACK = _FALLBACK.computed("max(1, {minimum})", "a queue that nobody can read may have work", KEDA_SCALED_OBJECT)
+
+_FALLBACK_FAILURES = Number(
+    path="replicas.fallback_failures",
+    means="Readings in a row that fail before the fallback holds",
+    fields=("autoscaling.fallback_failures",),
+)
+FALLBACK_FAILURES = _FALLBACK_FAILURES.default("one reading that was lost changes nothing", KEDA_SCALED_OBJECT)
 
 
 def explain(subject: Subject) -> Iterator[Reason]:
@@ -270,3 +277,4 @@ def _maximum_reasons(subject: Subject) -> Iterator[Reason]:
             minimum=auto.min_replicas,
         )
     yield subject.reason(FALLBACK, str(auto.fallback_replicas), minimum=auto.min_replicas)
+    yield subject.reason(FALLBACK_FAILURES, str(auto.fallback_failures))

@@ -7,6 +7,7 @@ from fleet.plan import WAL_MAX_BYTES, Plan
 from fleet.reasons.rules import Number
 from fleet.reasons.sources import (
     ENVIRONMENT,
+    ENVIRONMENT_FILE,
     KOMBU_DELAYED,
     RABBITMQ_RESOURCES,
     RABBITMQ_UNROUTED,
@@ -56,23 +57,23 @@ MEMBERS = _MEMBERS.computed(
 )
 
 _NODES = Number(path="broker.nodes", means="RabbitMQ servers", fields=("broker.nodes",))
-NODES_STATED = _NODES.stated(ENVIRONMENT)
+NODES_STATED = _NODES.stated(ENVIRONMENT_FILE)
 NODES_DEFAULT = _NODES.default(
     "three keep a majority when one is lost; one is enough where nothing is to survive", ENVIRONMENT
 )
 
 _CPU = Number(path="broker.cpu", means="CPU request of each RabbitMQ server", fields=("broker.cpu_millicores",))
-CPU_STATED = _CPU.stated(ENVIRONMENT)
+CPU_STATED = _CPU.stated(ENVIRONMENT_FILE)
 CPU_DEFAULT = _CPU.default("what the environment's nodes leave beside their daemons", ENVIRONMENT)
 
 _MEMORY = Number(
     path="broker.memory", means="Memory request and limit of each RabbitMQ server", fields=("broker.memory_bytes",)
 )
-MEMORY_STATED = _MEMORY.stated(ENVIRONMENT)
+MEMORY_STATED = _MEMORY.stated(ENVIRONMENT_FILE)
 MEMORY_DEFAULT = _MEMORY.default("what the environment's nodes leave beside their daemons", ENVIRONMENT)
 
 _DISK = Number(path="broker.disk", means="Volume of each RabbitMQ server", fields=("broker.storage_bytes",))
-DISK_STATED = _DISK.stated(ENVIRONMENT)
+DISK_STATED = _DISK.stated(ENVIRONMENT_FILE)
 DISK_DEFAULT = _DISK.default("the write-ahead log, the segments of every queue and room for a backlog", ENVIRONMENT)
 
 _WAL = Number(path="broker.wal", means="Size of a write-ahead log before it is rolled")

@@ -2,7 +2,8 @@
 
 SCALING = "docs/designs/scaling.md"
 SIZING = "docs/explanation/sizing.md"
-ENVIRONMENT = "Pulumi.<environment>.yaml, celery-fleet:environment"
+ENVIRONMENT = "docs/reference/environment.md"
+ENVIRONMENT_FILE = "Pulumi.ENV.yaml"
 CATALOGUE_DEFAULT = "docs/reference/catalogue.md"
 
 CELERY_PREFETCH = "Celery 5.7 docs, Optimizing, Reserve one task at a time"

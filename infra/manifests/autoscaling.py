@@ -15,9 +15,6 @@ MANAGEMENT_PORT = 15672
 AUTHENTICATION_NAME = "autoscaler"
 AUTOSCALER_USER_SECRET = "autoscaler-user-credentials"  # noqa: S105 -- the name of a Secret, made by the topology operator
 
-FALLBACK_FAILURES = 3
-"""Failed readings in a row before the fallback holds."""
-
 SCALE_UP_PERIOD_SECONDS = 15
 """One sync of the horizontal pod autoscaler."""
 
@@ -109,7 +106,7 @@ def scaled_object(fleet: str, vhost: str, queue: QueuePlan, shard: str) -> Manif
             "minReplicaCount": plan.min_replicas,
             "maxReplicaCount": plan.max_replicas,
             "fallback": {
-                "failureThreshold": FALLBACK_FAILURES,
+                "failureThreshold": plan.fallback_failures,
                 "replicas": plan.fallback_replicas,
                 "behavior": "currentReplicasIfHigher",
             },
