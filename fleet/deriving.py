@@ -178,7 +178,18 @@ def derive_autoscaling(
     declared = environment.minimums.get(name, spec.replicas.min)
     minimum = max(declared, burst_pods) if regime is Regime.SHORT else declared
     peak = max(1, -(-slots // concurrency))
-    maximum = spec.replicas.max or max(scaling.PEAK_HEADROOM * peak, minimum)
+    burst_maximum = 0
+    if spec.load.burst is not None:
+        burst_maximum = scaling.burst_maximum(
+            burst_per_second=promise.burst_per_second / spec.shards,
+            burst_seconds=promise.burst_seconds,
+            mean_seconds=promise.mean_seconds,
+            wait_seconds=promise.wait_seconds,
+            concurrency=concurrency,
+            minimum=declared,
+            startup_seconds=environment.startup_seconds,
+        )
+    wanted = max(scaling.PEAK_HEADROOM * peak, minimum, burst_maximum, *(window.min for window in spec.schedule))
     formula, target = scaling.scaling_metric(
         regime,
         mean_seconds=promise.mean_seconds,
@@ -193,7 +204,8 @@ def derive_autoscaling(
         target=target,
         peak_replicas=peak,
         min_replicas=minimum,
-        max_replicas=maximum,
+        max_replicas=spec.replicas.max or _within_downstream(spec, wanted, concurrency),
+        burst_replicas=burst_maximum,
         polling_seconds=scaling.POLLING_SECONDS,
         cooldown_seconds=scaling.COOLDOWN_SECONDS,
         scale_down_window_seconds=scaling.SCALE_DOWN_WINDOW_SECONDS[regime],
@@ -204,6 +216,13 @@ def derive_autoscaling(
             for window in spec.schedule
         ),
     )
+
+
+def _within_downstream(spec: QueueSpec, wanted: int, concurrency: int) -> int:
+    named = spec.depends_on_downstream
+    if named is None:
+        return wanted
+    return max(1, min(wanted, scaling.downstream_maximum(named.limit, concurrency=concurrency, shards=spec.shards)))
 
 
 def _pod_extras(spec: PodSpec) -> PodExtras:

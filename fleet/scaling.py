@@ -96,12 +96,29 @@ class AutoscalingPlan(Record, frozen=True, kw_only=True):
     polling_seconds: int
     cooldown_seconds: int
     scale_down_window_seconds: int
+    burst_replicas: int = 0
+    """Pods at most that the declared burst needs; 0 where none is declared, or where only the minimum is in time."""
     fallback_replicas: int
     """Floor while the broker's statistics cannot be read; a higher current number stays."""
     fallback_failures: int
     """Readings in a row that fail before it holds."""
     windows: tuple[PeakWindow, ...] = ()
     """Known peaks, each with a minimum of its own."""
+
+    @property
+    def whole_formula(self) -> str | None:
+        """The formula with the known peaks: a trigger `window<n>` gives a window's minimum while it lasts and 0 outside (KEDA 2.21, cron scaler).
+
+        None in the long regime, where each window is a metric of its own and the HPA takes the highest.
+        """
+        if self.formula is None or not self.windows:
+            return self.formula
+        return f"max({self.formula}, {', '.join(window_name(index) for index in range(len(self.windows)))})"
+
+
+def window_name(index: int) -> str:
+    """The trigger of a known peak: an identifier, because formulas name triggers."""
+    return f"window{index}"
 
 
 def reaction_seconds(startup_seconds: float) -> float:
@@ -209,6 +226,34 @@ def burst_minimum(
     exposed = exposed_seconds(burst_seconds, startup_seconds)
     pods = burst_per_second * mean_seconds / (BUSY_SHARE_MID * concurrency)
     return math.ceil(pods * exposed / (exposed + wait_seconds))
+
+
+def burst_maximum(
+    *,
+    burst_per_second: float,
+    burst_seconds: float,
+    mean_seconds: float,
+    wait_seconds: float,
+    concurrency: int,
+    minimum: int,
+    startup_seconds: float,
+) -> int:
+    """Pods at most that a burst needs; 0 where new pods come too late for its promise and only the minimum counts.
+
+    The least n with minimum Tr + n (W - Tr) >= B S / c: the pods that are there work for the reaction Tr, all of them until the wait is over. B is
+    what arrives within W, as if at once; a burst that lasts longer is the same over and over. The minimum is the declared one: the derived
+    grows with the load, and would let more load ask for fewer pods.
+    """
+    reaction = reaction_seconds(startup_seconds)
+    if wait_seconds <= reaction:
+        return 0
+    work = burst_per_second * min(burst_seconds, wait_seconds) * mean_seconds / concurrency
+    return max(0, math.ceil((work - minimum * reaction) / (wait_seconds - reaction)))
+
+
+def downstream_maximum(limit: int, *, concurrency: int, shards: int) -> int:
+    """Pods of each shard that run no more tasks at once than what they use takes; 0 where one pod of each is too many already."""
+    return limit // (concurrency * shards)
 
 
 def scaling_metric(

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from fleet.catalogue import Catalogue
 from fleet.checks.broker import check_connections
 from fleet.checks.capacity import check_memory, check_replicas
+from fleet.checks.downstream import check_downstreams
 from fleet.checks.names import check_minimums, check_names
 from fleet.checks.retries import check_retries
 from fleet.checks.routing import check_binds, check_routing
 from fleet.checks.runtime import check_runtime, check_spot
+from fleet.checks.schedule import check_schedule
 from fleet.checks.workers import check_args, check_child_memory, check_pool
 from fleet.environment import Environment
 from fleet.errors import Finding
@@ -34,6 +36,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
         yield from check_args(name, spec, source)
         yield from check_retries(name, spec, source)
         yield from check_spot(name, spec, source)
+        yield from check_schedule(name, spec, source)
     yield from check_minimums(catalogue, environment, source)
 
 
@@ -45,6 +48,7 @@ def check_plan(plan: Plan, catalogue: Catalogue, environment: Environment, sourc
 def _plan_findings(plan: Plan, catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
     for queue in plan.queues:
         yield from check_replicas(queue, catalogue.queues[queue.name], source)
-        yield from check_memory(queue, environment, source)
+        yield from check_memory(queue, catalogue.queues[queue.name], environment, source)
         yield from check_child_memory(queue, catalogue.queues[queue.name], source)
+    yield from check_downstreams(plan, catalogue, source)
     yield from check_connections(plan, source)

@@ -3,11 +3,11 @@
 from fleet.catalogue import Catalogue
 from fleet.environment import Environment
 from fleet.plan import Plan
-from fleet.reasons import broker, probes, promise, resources, retries, scaling, shared, web, worker
+from fleet.reasons import broker, probes, promise, replicas, resources, retries, scaling, shared, web, worker
 from fleet.reasons.subject import Subject
 from fleet.records import Reason
 
-MODULES = (promise, worker, retries, resources, probes, scaling, broker)
+MODULES = (promise, worker, retries, resources, probes, scaling, replicas, broker)
 """Where a queue's numbers are explained."""
 
 SHARED_MODULES = (shared, web)

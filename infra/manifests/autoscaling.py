@@ -6,7 +6,7 @@ specification"; `fleet/scaling.py` for the rule.
 """
 
 from fleet.plan import QueuePlan
-from fleet.scaling import AutoscalingPlan
+from fleet.scaling import AutoscalingPlan, PeakWindow, window_name
 from fleet.units import format_number
 from infra.manifests.metadata import READY, Manifest, metadata
 from infra.manifests.workers import worker_name
@@ -54,13 +54,30 @@ def _trigger(fleet: str, vhost: str, shard: str, *, name: str, value: str, ready
 
 
 def _triggers(fleet: str, vhost: str, shard: str, plan: AutoscalingPlan) -> list[Manifest]:
-    """One trigger of the long regime, or the two that a formula reads; their own values then count for nothing."""
+    """One trigger of the long regime, or the two that a formula reads (their own values then count for nothing), and the known peaks."""
+    windows = [_window(index, window) for index, window in enumerate(plan.windows)]
     if plan.formula is None:
-        return [_trigger(fleet, vhost, shard, name="total", value=format_number(plan.target))]
+        return [_trigger(fleet, vhost, shard, name="total", value=format_number(plan.target)), *windows]
     return [
         _trigger(fleet, vhost, shard, name="total", value="1"),
         _trigger(fleet, vhost, shard, name="ready", value="1", ready_only=True),
+        *windows,
     ]
+
+
+def _window(index: int, window: PeakWindow) -> Manifest:
+    """A known peak: KEDA counts `desiredReplicas` while it lasts and 0 outside, where it is not active either (2.21, `cron_scaler.go`)."""
+    return {
+        "type": "cron",
+        "name": window_name(index),
+        "metricType": "AverageValue",
+        "metadata": {
+            "timezone": window.timezone,
+            "start": window.start,
+            "end": window.end,
+            "desiredReplicas": str(window.min_replicas),
+        },
+    }
 
 
 def _advanced(plan: AutoscalingPlan) -> Manifest:
@@ -85,7 +102,7 @@ def _advanced(plan: AutoscalingPlan) -> Manifest:
     }
     if plan.formula is not None:
         found["scalingModifiers"] = {
-            "formula": plan.formula,
+            "formula": plan.whole_formula,
             "target": format_number(plan.target),
             "metricType": "AverageValue",
         }

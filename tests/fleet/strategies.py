@@ -26,6 +26,9 @@ DURATIONS = st.one_of(
 
 RATES = st.builds(lambda number, unit: f"{number}/{unit}", st.integers(1, 100), st.sampled_from(["s", "min", "h"]))
 
+REACTION_SECONDS = 88
+"""In `dev`; a burst whose wait is hardly longer may need more pods than any broker holds."""
+
 
 @st.composite
 def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
@@ -34,6 +37,7 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
     mean = draw(st.integers(1, 20_000))
     p99 = mean * draw(st.integers(1, 10))
     limit = max(1000, p99) + draw(st.integers(0, 60_000))
+    wait = draw(st.integers(1, 1200))
     queue: Raw = {
         "tasks": [tasks],
         "profile": profile,
@@ -41,7 +45,7 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
         "load": {
             "peak": f"{draw(st.integers(1, max(1, min(200, 100_000 // mean))))}/{draw(st.sampled_from(['s', 'min']))}"
         },
-        "wait": {"promise": f"{draw(st.integers(1, 1200))}s", "percentile": draw(st.sampled_from([50, 90, 95, 99]))},
+        "wait": {"promise": f"{wait}s", "percentile": draw(st.sampled_from([50, 90, 95, 99]))},
         "memory": f"{draw(st.integers(1, 256))}Mi",
         "idempotent": draw(st.booleans()),
         "shards": draw(st.integers(1, 4)),
@@ -70,7 +74,38 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
             "longest": f"{backoff + draw(st.integers(0, 3600))}s",
             "jitter": draw(st.booleans()),
         }
-    return queue
+    further = draw(further_fields(word=tasks.split(".")[-2], wait_seconds=wait, mean=mean))
+    if (burst := further.pop("burst", None)) is not None:
+        queue["load"]["burst"] = burst
+    return queue | further
+
+
+WINDOWS = [
+    {"from": "0 8 * * 1-5", "to": "0 18 * * 1-5", "timezone": "Europe/Berlin"},
+    {"from": "30 22 * * *", "to": "15 2 * * *"},
+    {"from": "*/20 0-5 1,15 * *", "to": "10-50/20 0-5 1,15 * *", "timezone": "America/New_York"},
+]
+
+
+@st.composite
+def further_fields(draw: st.DrawFn, *, word: str, wait_seconds: int, mean: int) -> Raw:
+    """What may be stated beside the rest; `word` is the queue's alone."""
+    found: Raw = {
+        "binds": draw(st.lists(st.sampled_from([f"{word}.#", f"{word}.*.done", f"{word}.new.*"]), max_size=2)),
+        "dead_letter": {"keep": f"{draw(st.integers(1, 2000))}h"},
+        "schedule": [
+            {**window, "min": draw(st.integers(1, 8))}
+            for window in draw(st.lists(st.sampled_from(WINDOWS), max_size=3))
+        ],
+    }
+    if draw(st.booleans()):
+        found["requests"] = {"cpu": f"{draw(st.integers(1, 8000))}m", "memory": f"{draw(st.integers(512, 8192))}Mi"}
+    if draw(st.booleans()):
+        found["depends_on_downstream"] = {"name": f"db-{word}", "limit": draw(st.sampled_from([2_000, 100_000]))}
+    if draw(st.booleans()) and not REACTION_SECONDS < wait_seconds < 2 * REACTION_SECONDS:
+        rate = draw(st.integers(1, max(1, min(200, 20_000 // mean))))
+        found["burst"] = {"rate": f"{rate}/s", "lasts": f"{draw(st.integers(1, 7200))}s"}
+    return {key: value for key, value in found.items() if value}
 
 
 @st.composite
@@ -86,7 +121,9 @@ def catalogues(draw: st.DrawFn, *, max_queues: int = 4) -> Raw:
 
 def _keep_apart(names: list[str]) -> bool:
     """No name that another queue's shard or dead-letter queue would have, nor one that the fleet uses itself."""
-    taken = {"tasks", "unrouted", "fleet"} | {f"{name}-{end}" for name in names for end in ("dead", 0, 1, 2, 3)}
+    taken = {"tasks", "unrouted", "ingress", "fleet"} | {
+        f"{name}-{end}" for name in names for end in ("dead", 0, 1, 2, 3)
+    }
     return not taken & set(names)
 
 

@@ -53,6 +53,10 @@ queues:
     wait: {promise: 1s}
     binds: ["orders.#", "shop.order.*"]
     dead_letter: {keep: 2d}
+    schedule:
+      - {from: "0 8 * * 1-5", to: "0 18 * * 1-5", timezone: Europe/Berlin, min: 5}
+      - {from: "0 22 * * *", to: "0 2 * * *", min: 4}
+    depends_on_downstream: {name: payments, limit: 100}
   mail:
     tasks: [shop.mail.*]
     profile: io
@@ -67,6 +71,8 @@ queues:
     load: {peak: 0.2/s}
     wait: {promise: 10m}
     replicas: {min: 0}
+    schedule: [{from: "0 6 1 * *", to: "0 9 1 * *", min: 8}]
+    requests: {cpu: 1500m, memory: 1Gi}
 """
 """A catalogue with the fields that the repository's own does not use."""
 

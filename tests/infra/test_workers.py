@@ -9,7 +9,7 @@ import pytest
 from fleet.plan import PodExtras, QueuePlan, SecretKey, Toleration, Volume
 from infra.workers import NodeChoice, QueueWorkers, QueueWorkersArgs
 from tests.infra.recording import Recorded, record
-from tests.infra.samples import IMAGE, queue_of, sample_plan
+from tests.infra.samples import IMAGE, full_plan, queue_of, sample_plan
 
 
 def workers(name: str, *, environment: str = "local", **changes: Any) -> Recorded:
@@ -205,6 +205,49 @@ def test_a_long_promise_scales_by_one_count() -> None:
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 6)
     assert (spec["pollingInterval"], spec["cooldownPeriod"]) == (5, 30)
     assert spec["fallback"] == {"failureThreshold": 3, "replicas": 1, "behavior": "currentReplicasIfHigher"}
+
+
+def known_peaks(queue: str) -> dict[str, Any]:
+    """The ScaledObject of a queue with a schedule."""
+    plan = full_plan()
+
+    def program() -> None:
+        args = QueueWorkersArgs(plan=plan, queue=queue_of(plan, queue), image=IMAGE, results_secret="results-1")
+        QueueWorkers("workers", args)
+
+    spec: dict[str, Any] = record(program).one("ScaledObject").inputs["spec"]
+    return spec
+
+
+def test_known_peaks_are_terms_of_the_formula() -> None:
+    """With a formula KEDA asks it alone; outside a window its trigger counts 0, so the queue can still go to zero."""
+    spec = known_peaks("orders")
+    formula = spec["advanced"]["scalingModifiers"]["formula"]
+    assert formula == "max((max(total - ready, 0)/0.9 + ready*0.08/10)/8, window0, window1)"
+    assert [trigger["name"] for trigger in spec["triggers"]] == ["total", "ready", "window0", "window1"]
+    assert spec["triggers"][2] == {
+        "type": "cron",
+        "name": "window0",
+        "metricType": "AverageValue",
+        "metadata": {
+            "timezone": "Europe/Berlin",
+            "start": "0 8 * * 1-5",
+            "end": "0 18 * * 1-5",
+            "desiredReplicas": "5",
+        },
+    }
+    assert spec["maxReplicaCount"] >= 5
+
+
+def test_known_peaks_stand_beside_a_single_count() -> None:
+    """The HPA takes the higher of the two metrics."""
+    spec = known_peaks("reports")
+    assert "scalingModifiers" not in spec["advanced"]
+    assert [(trigger["type"], trigger["name"]) for trigger in spec["triggers"]] == [
+        ("rabbitmq", "total"),
+        ("cron", "window0"),
+    ]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 8)
 
 
 def test_scale_up_is_as_fast_as_the_formula_asks() -> None:
