@@ -161,11 +161,12 @@ def _suggest(key: str, known: list[str]) -> str:
     return f"{hint}Known here: {', '.join(known)}."
 
 
-def _submodel(annotation: Any) -> type[BaseModel] | None:
+def submodel(annotation: Any) -> type[BaseModel] | None:
+    """The model inside an annotation such as `list[VolumeSpec]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        if (found := _submodel(argument)) is not None:
+        if (found := submodel(argument)) is not None:
             return found
     return None
 
@@ -174,7 +175,7 @@ def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[B
     current = model
     for part in location:
         field = _field(current, part)
-        found = _submodel(field.annotation) if field is not None else None
+        found = submodel(field.annotation) if field is not None else None
         current = found or current
     return current
 
@@ -205,5 +206,5 @@ def _describe(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
         if field is None:
             continue
         text = field.description or text
-        current = _submodel(field.annotation) or current
+        current = submodel(field.annotation) or current
     return text

@@ -2,7 +2,7 @@
 
 Invariant: nothing that exists is touched, and nothing is installed that was not asked for. Order: cert-manager before the topology operator, whose
 webhooks need a certificate; the cluster operator before the topology operator, which watches its kind.
-Source: the releases named in `infra.versions`; pulumi-kubernetes 4.34 (`helm.v3.Release` for charts, `yaml.v2.ConfigFile` for release manifests).
+Source: the releases named in `fleet.versions`; pulumi-kubernetes 4.34 (`helm.v3.Release` for charts, `yaml.v2.ConfigFile` for release manifests).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import pulumi
 
-from infra import versions
+from fleet import versions
 
 
 class PlatformPart(StrEnum):

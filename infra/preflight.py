@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fleet.errors import Finding, FleetError
+from fleet.versions import KUBERNETES_MINIMUM
 from infra.platform import PlatformPart, Provision
-from infra.versions import KUBERNETES_MINIMUM
 
 REQUEST_SECONDS = 10
 

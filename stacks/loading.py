@@ -10,9 +10,9 @@ from pathlib import Path
 from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.errors import CatalogueError, Finding
+from fleet.inspection import Inspection, start_inspection
 from fleet.plan import Plan
 from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
-from stacks.schedule import Inspection, start_inspection
 from stacks.settings import Settings, config_values, load_settings, results_password
 
 ReadCluster = Callable[[ClusterAccess, tuple[str, ...]], ClusterFacts]
@@ -55,7 +55,7 @@ def load(
         facts = asked.read_cluster(access, needed_groups(settings.platform))
         if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{stack}.yaml"):
             raise CatalogueError(findings)
-        scheduled = inspection.has_schedule()
+        scheduled = bool(inspection.facts().schedule)
     finally:
         inspection.cancel()
     return Loaded(

@@ -20,9 +20,9 @@ from fleet.environment import Environment, EnvironmentSpec, load_environment, pa
 from fleet.errors import CatalogueError, Finding
 from fleet.reading import explain
 from fleet.source import Source
+from fleet.versions import PYTHON_IMAGE
 from infra.manifests.topology import DeletionPolicy
 from infra.platform import PlatformPart, Provision
-from infra.versions import PYTHON_IMAGE
 
 PROJECT = "celery-fleet"
 """Name of the Pulumi project, which every key carries in front."""

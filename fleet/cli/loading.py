@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from fleet.catalogue import Catalogue
 from fleet.deriving import FLEET_NAME, load_plan
 from fleet.environment import ENVIRONMENTS, Environment, load_environment
-from fleet.errors import UsageError
+from fleet.errors import CatalogueError, UsageError
 from fleet.plan import Plan
+from fleet.reading import validate_catalogue
+from fleet.source import Source, read_source
 
 
 def load(file: Path, stack: str, name: str | None = None, *, explain: bool = False) -> Plan:
@@ -31,3 +34,15 @@ def named_environment(file: Path, stack: str) -> Environment:
             "Correct the name, or make it: pulumi stack init.",
         )
     return load_environment(folder, stack)
+
+
+def load_catalogue(file: Path) -> tuple[Catalogue, Source]:
+    """A catalogue whose fields are right one by one, and where they stand.
+
+    Raises: CatalogueError with every finding.
+    """
+    source = read_source(file, shown_as=str(file))
+    catalogue, findings = validate_catalogue(source)
+    if findings or catalogue is None:
+        raise CatalogueError(findings)
+    return catalogue, source

@@ -9,8 +9,8 @@ import math
 
 from fleet.plan import BrokerPlan
 from fleet.units import format_cpu, format_size
+from fleet.versions import RABBITMQ_IMAGE
 from infra.manifests.metadata import Manifest, disruption_budget, metadata
-from infra.versions import RABBITMQ_IMAGE
 
 BROKER_NAME = "broker"
 """Name of the RabbitmqCluster and of the Service in front of its nodes."""

@@ -6,9 +6,9 @@ because Valkey reads none from its environment.
 
 import pulumi
 
+from fleet.versions import VALKEY_IMAGE
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import RESTRICTED_CONTAINER, RESULTS_PORT, restricted_pod
-from infra.versions import VALKEY_IMAGE
 
 NAME = "results"
 VALKEY_UID = 999

@@ -1,16 +1,17 @@
 """The program of a stack, run on a recording engine with the cluster and the application stood in."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.inspection import Inspection
 from infra.platform import PlatformPart
 from infra.preflight import SERVED_KINDS, ClusterAccess, ClusterFacts
 from stacks.build import build_stack
 from stacks.loading import Edges, Loaded, load
-from stacks.schedule import Inspection
 from tests.infra.recording import Recorded, record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,14 @@ class Stage:
     def start_inspection(self, application: str, _: str) -> Inspection:
         """A process that answers as `app.inspect` would."""
         self.asked += 1
-        answer = '{"schedule": ["digest"]}' if self.scheduled else '{"schedule": []}'
+        entry = {"name": "digest", "task": "app.tasks.mail.render", "queue": None}
+        answer = json.dumps(
+            {
+                "application": application, "versions": {}, "tasks": [], "task_routes": [], "task_queues": [],
+                "default_queue": "celery", "time_limit": None, "soft_time_limit": None,
+                "schedule": [entry] if self.scheduled else [],
+            }
+        )  # fmt: skip
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", f"print({answer!r})"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -227,8 +227,8 @@ def test_what_is_missing_can_be_installed() -> None:
 
 def test_an_application_that_cannot_be_imported_registers_nothing(tmp_path: Path) -> None:
     """It is asked before the first resource, and its own words are told."""
-    from stacks.schedule import start_inspection
+    from fleet.inspection import start_inspection
 
     inspection = start_inspection("no.such:application", str(tmp_path))
     with pytest.raises(FleetError, match=r"no\.such:application"):
-        inspection.has_schedule()
+        inspection.facts()

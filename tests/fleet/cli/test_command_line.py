@@ -1,8 +1,5 @@
 """What holds for every command: help, version, completion, and how each ends."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,25 +33,12 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout.split()[0]) == (0, "fleet")
 
 
-def complete(line: str, folder: Path) -> list[str]:
+def complete(line: str) -> list[str]:
     """What bash offers after Tab at the end of a line."""
-    words = line.split(" ")
-    done = subprocess.run(
-        [sys.executable, "-c", "from fleet.cli import app; app(prog_name='fleet')"],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "_FLEET_COMPLETE": "complete_bash",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(words) - 1),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+    environ = {"_FLEET_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    result = CliRunner().invoke(app, [], prog_name="fleet", env=environ)
+    assert result.stderr == ""
+    return result.stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +47,7 @@ def complete(line: str, folder: Path) -> list[str]:
         pytest.param("fleet wh", ["why"], id="commands"),
         pytest.param("fleet plan -s ", ["dev", "local", "prod", "qa", "staging"], id="environments-of-their-files"),
         pytest.param("fleet why rep", ["reports"], id="queues"),
+        pytest.param("fleet route app.tasks.m", ["app.tasks.mail."], id="tasks"),
         pytest.param(
             "fleet why reports.rep",
             ["reports.replicas"],
@@ -73,14 +58,16 @@ def complete(line: str, folder: Path) -> list[str]:
         ),
     ],
 )
-def test_the_shell_completes(line: str, offered: list[str], tmp_path: Path) -> None:
+def test_the_shell_completes(line: str, offered: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the catalogue and the settings beside it."""
     (tmp_path / "queues.yaml").write_text((ROOT / "queues.yaml").read_text())
     (tmp_path / "Pulumi.qa.yaml").write_text("config: {}\n")
-    assert complete(line, tmp_path) == offered
+    monkeypatch.chdir(tmp_path)
+    assert complete(line) == offered
 
 
-def test_completion_is_silent_where_the_catalogue_is_wrong(tmp_path: Path) -> None:
+def test_completion_is_silent_where_the_catalogue_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tab is no place for findings."""
     (tmp_path / "queues.yaml").write_text("queues: [\n")
-    assert complete("fleet why r", tmp_path) == []
+    monkeypatch.chdir(tmp_path)
+    assert complete("fleet why r") == []

@@ -55,7 +55,7 @@ def test_check_as_json_lists_findings_with_their_places(broken: str) -> None:
     result = CliRunner().invoke(app, ["check", "-f", broken, "--json"])
     (finding,) = json.loads(result.stdout)["findings"]
     assert result.exit_code == 1
-    assert (finding["path"], finding["line"], finding["column"]) == ("queues.reports.runtime.p99", 33, 26)
+    assert (finding["path"], finding["line"], finding["column"]) == ("queues.reports.runtime.p99", 34, 26)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_findings_end_in_exit_code_1_and_no_traceback(broken: str) -> None:
     done = run("plan", "-f", broken)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(
-        f"{broken}:33:26: queues.reports.runtime.p99 is 4m, above runtime.limit (2m)\n  One task in a hundred"
+        f"{broken}:34:26: queues.reports.runtime.p99 is 4m, above runtime.limit (2m)\n  One task in a hundred"
     )
     assert "Traceback" not in done.stderr
 
