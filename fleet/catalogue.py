@@ -23,6 +23,8 @@ QueueName = Annotated[str, Field(pattern=QUEUE_NAME_PATTERN, max_length=QUEUE_NA
 TaskPattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*-]+$", max_length=200)]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
+APPLICATION_PATTERN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+
 BindingPattern = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+|[*#])(\.([A-Za-z0-9_-]+|[*#]))*$", max_length=255)]
 """A routing pattern of a topic exchange: words between dots, `*` for one word, `#` for any number."""
 
@@ -279,7 +281,7 @@ class QueueSpec(Model):
 class Catalogue(Model):
     """A whole file."""
 
-    application: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    application: Annotated[str, Field(pattern=APPLICATION_PATTERN)]
     """The Celery application, `module:attribute`."""
     defaults: dict[str, Any] = {}
     """Fields that every queue takes unless it states its own."""

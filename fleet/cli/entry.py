@@ -8,14 +8,16 @@ import typer
 
 from fleet.cli.answers import FleetCommand
 from fleet.cli.check import check
+from fleet.cli.diff import diff
+from fleet.cli.init import init
 from fleet.cli.plan import plan
 from fleet.cli.route import route
 from fleet.cli.schema import schema
 from fleet.cli.why import why
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "See what follows from the catalogue": (plan, why, route),
-    "Write and check it": (check, schema),
+    "See what follows from the catalogue": (plan, why, route, diff),
+    "Write and check it": (init, check, schema),
 }
 """Heading in the help -> its commands."""
 

@@ -1,0 +1,129 @@
+"""What changes from one catalogue to another."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fleet.comparing import Comparison, QueueChange, compare
+from fleet.comparison_text import comparison_lines
+from fleet.deriving import Draft, draft_plan
+from fleet.environment import default_environment
+from tests.fleet.strategies import Raw, sample_queue
+
+BASE: Raw = {
+    "application": "shop.celery:app",
+    "defaults": {"wait": {"promise": "30s"}},
+    "queues": {
+        "mail": sample_queue(tasks=["shop.mail.*"]),
+        "money": sample_queue(tasks=["shop.money.*"], shards=2),
+    },
+}
+
+
+def draft(raw: Raw, folder: Path, name: str) -> Draft:
+    path = folder / name
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    return draft_plan(path, default_environment("prod"), shown_as=name, explain=True)
+
+
+def compared(folder: Path, changed: Raw) -> Comparison:
+    return compare(draft(BASE, folder, "before.yaml"), draft(changed, folder, "after.yaml"))
+
+
+def changed(queue: str = "mail", **fields: Any) -> Raw:
+    raw = copy.deepcopy(BASE)
+    raw["queues"][queue] |= fields
+    return raw
+
+
+def one(comparison: Comparison) -> QueueChange:
+    (change,) = comparison.queues
+    return change
+
+
+def rolling(comparison: Comparison) -> set[str]:
+    every = [*comparison.objects, *(item for queue in comparison.queues for item in queue.objects)]
+    return {item.name for item in every if item.pods_roll}
+
+
+def test_the_same_words_change_nothing(tmp_path: Path) -> None:
+    """Nor do other words for the same: 10s and 10000ms, a default that is stated."""
+    raw = changed(runtime={"mean": "0.2s", "p99": "1000ms", "limit": "10s"}, shards=1, wait={"promise": "30s"})
+    comparison = compared(tmp_path, raw)
+    assert (comparison.queues, comparison.objects, comparison.reasons) == ((), (), ())
+    assert "Nothing changes." in list(comparison_lines(comparison))
+
+
+def test_a_field_is_shown_as_it_was_written_with_the_numbers_that_follow(tmp_path: Path) -> None:
+    """More load: the autoscaler alone changes, and no pod rolls."""
+    comparison = compared(tmp_path, changed(load={"peak": "100/s"}))
+    change = one(comparison)
+    assert [(field.path, field.before, field.after) for field in change.fields] == [("load.peak", "10/s", "100/s")]
+    assert "mail.replicas.max" in {reason.path for reason in change.reasons}
+    assert [(item.kind, item.name, item.action) for item in change.objects] == [
+        ("ScaledObject", "worker-mail", "updated")
+    ]
+    assert rolling(comparison) == set()
+
+
+def test_a_field_that_comes_or_goes_is_not_stated_on_the_other_side(tmp_path: Path) -> None:
+    """Its default stands in the reference, not in the comparison."""
+    (field,) = one(compared(tmp_path, changed(replicas={"max": 40}))).fields
+    assert (field.path, field.before, field.after) == ("replicas.max", None, "40")
+
+
+def test_a_change_of_the_defaults_is_shown_at_every_queue_it_reaches(tmp_path: Path) -> None:
+    """A person sees which queues."""
+    raw = copy.deepcopy(BASE)
+    raw["defaults"]["wait"]["promise"] = "5s"
+    raw["queues"]["money"]["wait"] = {"promise": "30s"}
+    assert [
+        (change.queue, change.fields[0].before, change.fields[0].after) for change in compared(tmp_path, raw).queues
+    ] == [("mail", "30s", "5s")]
+
+
+def test_what_a_worker_runs_on_rolls_its_pods_alone(tmp_path: Path) -> None:
+    """The other queues and the web layer stay."""
+    assert rolling(compared(tmp_path, changed(memory="200Mi"))) == {"worker-mail"}
+
+
+def test_a_new_route_rolls_every_pod(tmp_path: Path) -> None:
+    """Each of them publishes, so each holds the routes of all queues."""
+    comparison = compared(tmp_path, changed(tasks=["shop.mail.*", "shop.post.*"]))
+    assert rolling(comparison) == {"web", "beat", "worker-mail", "worker-money-0", "worker-money-1"}
+
+
+def test_a_queue_that_is_removed_is_dangerous(tmp_path: Path) -> None:
+    """Its messages stay."""
+    raw = copy.deepcopy(BASE)
+    del raw["queues"]["mail"]
+    comparison = compared(tmp_path, raw)
+    gone = next(change for change in comparison.queues if change.queue == "mail")
+    assert (gone.change, len(gone.dangers), {item.action for item in gone.objects}) == ("removed", 1, {"deleted"})
+    assert any(line.lstrip().startswith("! mail is removed") for line in comparison_lines(comparison))
+
+
+def test_a_queue_that_is_renamed_is_removed_with_its_messages(tmp_path: Path) -> None:
+    """The new name is told."""
+    raw = copy.deepcopy(BASE)
+    raw["queues"] = {"post": raw["queues"]["mail"], "money": raw["queues"]["money"]}
+    comparison = compared(tmp_path, raw)
+    by_name = {change.queue: change for change in comparison.queues}
+    assert (by_name["mail"].change, by_name["post"].change, by_name["post"].dangers) == ("removed", "added", ())
+    assert "renamed to post" in by_name["mail"].dangers[0].problem
+
+
+@pytest.mark.parametrize(("queue", "shards"), [("mail", 2), ("money", 1), ("money", 3)])
+def test_another_number_of_shards_is_dangerous(queue: str, shards: int, tmp_path: Path) -> None:
+    """Task ids are spread anew."""
+    assert len(one(compared(tmp_path, changed(queue, shards=shards))).dangers) == 1
+
+
+def test_a_draft_with_findings_is_not_compared(tmp_path: Path) -> None:
+    """There is no plan that could be right."""
+    wrong = draft(changed(runtime={"mean": "2s", "p99": "1s", "limit": "10s"}), tmp_path, "wrong.yaml")
+    with pytest.raises(ValueError, match="findings"):
+        compare(draft(BASE, tmp_path, "before.yaml"), wrong)
