@@ -1,4 +1,4 @@
-"""The reference of the catalogue, of an environment's settings and of what the plan explains, written from the models and rules themselves.
+"""The reference of the catalogue, of an environment's settings, of the commands and of what the plan explains, written from themselves.
 
 `python -m fleet.reference` writes the pages under `docs/reference/`; a test fails when they are not what it would write. The invariant: what is
 said of a key is the docstring that the error messages show too, and a default on the page is the default that is used.
@@ -16,8 +16,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from fleet.catalogue import Catalogue, QueueSpec
+from fleet.cli.reference import commands_page
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
 from fleet.reasons.reference import reasons_page
+from fleet.schema import FILE_NAME, schema_text
 from fleet.units import format_cpu, format_duration, format_number, format_size
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -167,9 +169,11 @@ def _submodel(annotation: Any) -> type[BaseModel] | None:
 PAGES: dict[str, Callable[[], str]] = {
     "catalogue.md": catalogue_page,
     "environment.md": environment_page,
+    "fleet.md": commands_page,
     "reasons.md": lambda: GENERATED + reasons_page(),
+    f"../../{FILE_NAME}": schema_text,
 }
-"""File under `docs/reference/` -> what writes it."""
+"""File, seen from `docs/reference/` -> what writes it; the schema that editors use changes with the same models."""
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ def rolling(comparison: Comparison) -> set[str]:
 
 
 def test_the_same_words_change_nothing(tmp_path: Path) -> None:
-    """Nor do other words for the same: 10s and 10000ms, a default that is stated."""
-    raw = changed(runtime={"mean": "0.2s", "p99": "1000ms", "limit": "10s"}, shards=1, wait={"promise": "30s"})
+    """Nor do other words for the same: 200ms and 0.2s, a default of the file that a queue repeats."""
+    raw = changed(runtime={"mean": "0.2s", "p99": "1000ms", "limit": "10s"}, wait={"promise": "30s"})
     comparison = compared(tmp_path, raw)
     assert (comparison.queues, comparison.objects, comparison.reasons) == ((), (), ())
     assert "Nothing changes." in list(comparison_lines(comparison))

@@ -66,9 +66,12 @@ def test_both_sides_may_be_files_or_revisions(
 def test_settings_of_the_environment_belong_to_the_revision(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second commit doubled the load of prod beside raising the peak from 1/s to 20/s."""
     monkeypatch.chdir(repository)
-    shown = CliRunner().invoke(app, ["diff", "v1", "HEAD", "-s", "prod"]).stdout
-    assert "at 1/s x 200ms" in shown
-    assert "at 40/s x 200ms" in shown
+    shown = json.loads(CliRunner().invoke(app, ["diff", "v1", "HEAD", "-s", "prod", "--json"]).stdout)
+    reasons = {reason["path"]: reason for reason in shown["queues"][0]["reasons"]}
+    assert (reasons["mail.load.peak"]["before"]["value"], reasons["mail.load.peak"]["after"]["value"]) == (
+        "1/s",
+        "40/s",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""The reference of the commands, written from the command line itself; what it cannot say of itself is the JSON that each prints.
+
+Invariant: a command that has no words here fails the test of this page.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from fleet.cli.entry import app
+
+INTRODUCTION = """<!-- Written by `python -m fleet.reference` from the commands in fleet/cli/; change those. -->
+
+# fleet
+
+`fleet --help` lists the commands, `fleet COMMAND --help` shows one; `fleet --install-completion` teaches your shell their options, your environments,
+queues, tasks and numbers.
+
+## Exit codes
+
+| code | means |
+|---|---|
+| 0 | fine; for `fleet diff` whether there are differences or not |
+| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, an application that cannot be asked |
+| 2 | a command line that is wrong, names an environment or a revision that is not there, or a file that cannot be written |
+
+## JSON
+
+Under `--json` standard output is one JSON document, whatever the outcome; keys may be added, none changes its meaning. What is wrong is one of two objects:
+
+- `{"findings": [{"file", "line", "column", "path", "problem", "fix"}]}`, in file order; `line` is 0 where a file as a whole is meant
+- `{"error": {"where", "problem", "fix"}}`, for what has no place in a file
+
+Durations are in seconds, sizes in bytes, rates a second, unless a key ends in another unit; texts meant for people are formatted.
+A *reason* is `{"path", "value", "basis", "formula", "because", "source"}`.
+"""
+
+SHAPES = {
+    "plan": (
+        "the whole plan, `{fleet, environment, application, topology, broker, queues: [...], reasons: [reason]}`;"
+        " with `--why` as `fleet why`"
+    ),
+    "why": "`[reason]`",
+    "check": '`{"findings": []}` where all is well',
+    "route": (
+        "`[{task, queue, pattern, place, exchange, routing_key, shards, shard_rule, priority, priority_pattern, ingress, nearest}]`,"
+        " one for each task; `queue` is null where no pattern takes it, and `nearest` then lists what looks most like it"
+    ),
+    "diff": (
+        "`{before, after, environment, application, queues: [{queue, change, fields: [{path, before, after}],"
+        " reasons: [{path, before: reason, after: reason}], objects: [{kind, name, action, pods_roll}], dangers: [{problem, fix}]}], reasons, objects}`;"
+        " `change` is added, removed or changed, `action` created, updated, replaced or deleted"
+    ),
+    "init": "`{file, guesses}`: what was written, and how many values are to be corrected",
+    "schema": "the schema itself, with or without the option",
+}
+"""Command -> what it prints for programs."""
+
+
+def commands_page() -> str:
+    """The page of every command: what it does, its arguments and options, its JSON."""
+    group: Any = typer.main.get_command(app)
+    lines = [INTRODUCTION]
+    for name, command in group.commands.items():
+        lines += [f"## fleet {name}\n", f"{command.help.strip()}\n", *_table(command), ""]
+        if name in SHAPES:
+            lines.append(f"JSON: {SHAPES[name]}.\n")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(command: Any) -> Iterator[str]:
+    yield "| option | default | means |"
+    yield "|---|---|---|"
+    for parameter in command.params:
+        yield f"| {_spelling(parameter)} | {_default(parameter)} | {parameter.help or ''} |"
+
+
+def _spelling(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar}`"
+    value = "" if parameter.is_flag else f" {parameter.metavar}"
+    return ", ".join(f"`{spelling}{value}`" for spelling in parameter.opts)
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    return "" if parameter.default in (None, False) else f"`{parameter.default}`"
