@@ -75,6 +75,7 @@ def test_every_fleet_command_that_is_shown_exists(tmp_path: Path, monkeypatch: p
     lines = {
         line.split("#")[0].split("$ ")[1].removeprefix(".venv/bin/").strip()
         for page in PAGES
+        if page.stem != "own-application-to-plan"  # its own test follows it to the letter
         for line in page.read_text(encoding="utf-8").splitlines()
         if re.match(r"\s*\$ (\.venv/bin/)?fleet ", line)
     }
