@@ -14,11 +14,12 @@ from fleet.cli.init import init
 from fleet.cli.plan import plan
 from fleet.cli.route import route
 from fleet.cli.schema import schema
+from fleet.cli.simulate import simulate
 from fleet.cli.why import why
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
     "See what follows from the catalogue": (plan, why, route, diff),
-    "Write and check it": (init, check, schema),
+    "Write and check it": (init, check, simulate, schema),
 }
 """Heading in the help -> its commands."""
 

@@ -22,7 +22,7 @@ queues, tasks and numbers.
 | code | means |
 |---|---|
 | 0 | fine; for `fleet diff` whether there are differences or not |
-| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, an application that cannot be asked |
+| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, an application that cannot be asked, a missed promise |
 | 2 | a command line that is wrong, names an environment or a revision that is not there, or a file that cannot be written |
 
 ## JSON
@@ -53,6 +53,13 @@ SHAPES = {
         " `change` is added, removed or changed, `action` created, updated, replaced or deleted"
     ),
     "init": "`{file, guesses}`: what was written, and how many values are to be corrected",
+    "simulate": (
+        "`{fleet, environment, seed, kept, counted, outcomes: [{queue, trace, policy, tasks, promised_wait_seconds, promised_percentile, within_percent,"
+        " kept, wait_p50_seconds, wait_p95_seconds, wait_p99_seconds, pod_hours, peak_replicas, scale_events, interrupted, cost, ratio, floor_ratio}],"
+        " beyond: [{queue, trace, why}], stresses: [{queue, load_multiple, load_per_second, breaks_with_double_runtime,"
+        " breaks_with_startup_5_seconds_later, breaks_with_startup_5_times_longer}]}`; a wait is null where tasks never started, `cost` without"
+        " a price, `ratio` without the clairvoyant bound"
+    ),
     "schema": "the schema itself, with or without the option",
 }
 """Command -> what it prints for programs."""

@@ -36,8 +36,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     """Changes of the wanted number."""
     interrupted: int
     """Tasks cut because they outlasted the grace of a pod that was told to stop; they would run again."""
-    cost: float
-    """Pod-hours times the price."""
+    cost: float | None
+    """Pod-hours times the price, where one was given."""
     ratio: float | None = None
     """Pod-hours over those of the clairvoyant bound on the same tasks; None where the bound was not asked for, or needs no pod."""
     floor_ratio: float | None = None
@@ -55,7 +55,9 @@ def keeps_promise(run: Run, queue: SimulatedQueue) -> bool:
     return share_within(run, queue) >= queue.percentile / 100 - _ROUNDING_SECONDS
 
 
-def outcome(run: Run, queue: SimulatedQueue, policy: str, *, price_per_pod_hour: float, bound: float | None) -> Outcome:
+def outcome(
+    run: Run, queue: SimulatedQueue, policy: str, *, price_per_pod_hour: float | None, bound: float | None
+) -> Outcome:
     """The figures of a run; `bound` is the clairvoyant bound in pod-seconds of one shard."""
     waits = run.starts - run.workload.arrivals
     floor = run.workload.work_seconds / queue.concurrency
@@ -77,7 +79,7 @@ def outcome(run: Run, queue: SimulatedQueue, policy: str, *, price_per_pod_hour:
         peak_replicas=max(replicas for _, replicas in run.replicas),
         scale_events=len(run.replicas) - 1,
         interrupted=run.interrupted,
-        cost=round(hours * price_per_pod_hour, 4),
+        cost=None if price_per_pod_hour is None else round(hours * price_per_pod_hour, 4),
         ratio=round(run.pod_seconds / bound, 3) if bound else None,
         floor_ratio=round(run.pod_seconds / floor, 3) if floor else None,
     )

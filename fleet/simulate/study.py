@@ -22,7 +22,7 @@ class Comparison:
 
 
 def compare(
-    workload: Workload, queue: SimulatedQueue, world: World, policies: Iterable[PolicyName], *, seed: int, price_per_pod_hour: float
+    workload: Workload, queue: SimulatedQueue, world: World, policies: Iterable[PolicyName], *, seed: int, price_per_pod_hour: float | None = None
 ) -> Comparison:  # fmt: skip
     """The policies on the same tasks, with the same clocks; ratios are there when the clairvoyant bound is among them."""
     asked = list(dict.fromkeys(policies))

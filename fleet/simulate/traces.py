@@ -19,6 +19,9 @@ CYCLE_SECONDS = 1200
 
 FLASH_SECONDS = 60
 
+STEADY_SHARE = 0.6
+"""Of the declared peak, on the traces without any change."""
+
 PARETO_SHAPE = 1.8
 """Of the heavy-tailed runtimes: infinite variance, but for the hard limit."""
 
@@ -148,14 +151,14 @@ def _on_off(seconds: int, _random: np.random.Generator) -> Floats:
 
 
 _SHAPES: dict[Trace, Callable[[int, np.random.Generator], Floats]] = {
-    Trace.STEADY: _level(0.6),
+    Trace.STEADY: _level(STEADY_SHARE),
     Trace.DIURNAL: _diurnal,
     Trace.STEP: _step,
     Trace.FLASH: _flash,
     Trace.BATCH: _level(0.2),
     Trace.RAMP: _ramp,
     Trace.BURSTY: _bursty,
-    Trace.HEAVY: _level(0.6),
+    Trace.HEAVY: _level(STEADY_SHARE),
     Trace.ON_OFF: _on_off,
     Trace.SPARSE: _level(0.01),
 }
