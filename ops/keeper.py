@@ -44,6 +44,8 @@ def _end_with(process: "subprocess.Popen[bytes]", ended: threading.Event) -> Non
 
 def main() -> None:
     """Keep the command of the arguments."""
+    # What the starting command had open (a lock, a pipe that somebody reads to its end) must not stay open for as long as the fleet runs.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     with contextlib.suppress(PermissionError):
         os.setsid()  # Out of the terminal's reach: Ctrl-C ends the command that started this process, not the forward.
     os.chdir("/")

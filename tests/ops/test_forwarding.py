@@ -64,6 +64,19 @@ def test_a_forward_whose_pod_went_away_comes_back(served: Target) -> None:
         time.sleep(0.05)
 
 
+def test_a_keeper_holds_nothing_open_of_the_command_that_started_it(served: Target) -> None:
+    """A lock or a pipe that `make up` was given is free again when `make up` ends, not when the fleet does."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        kept(served)
+    finally:
+        os.close(writing)
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b""
+
+
 def test_a_keeper_that_was_killed_is_replaced(served: Target) -> None:
     """Neither a dead keeper nor the kubectl it left behind stands in the way."""
     kept(served)
