@@ -1,16 +1,17 @@
 """Each queue's pods follow its tasks: up from the minimum when they come, back when they are done."""
 
-import threading
-from collections import defaultdict
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.cluster.running_fleet import RunningFleet, enqueue, eventually
+from fleet.environment import load_environment
+from fleet.loading import load_plan
+from tests.cluster.autoscaler_recording import SAMPLE_SECONDS, Recording, disagreements, modelled, recorded
+from tests.cluster.running_fleet import ROOT, STACK, RunningFleet, enqueue, eventually
 from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
 pytestmark = pytest.mark.cluster
@@ -23,7 +24,6 @@ HIGH_DUE_SECONDS = 45
 
 REPORT_SECONDS = 8.0
 SENDERS = 8
-SAMPLE_SECONDS = 2.0
 DONE_SECONDS = 240.0
 BACK_SECONDS = 300.0
 DEPLOYMENTS = ("worker-high", "worker-default-0", "worker-default-1", "worker-thumbnails", "worker-reports")
@@ -34,30 +34,14 @@ class Burst:
     """What happened from before a burst until every queue was back at its minimum."""
 
     minimums: Mapping[str, int]
-    replicas: Mapping[str, list[int]]
-    """Deployment -> its wanted replicas, every two seconds."""
+    recordings: Mapping[str, Recording]
+    """Deployment -> its replicas and what its autoscaler read, every two seconds."""
     done: Mapping[str, int]
     """Queue -> tasks done since before the burst."""
 
-
-@contextmanager
-def _sampled(fleet: RunningFleet) -> Iterator[dict[str, list[int]]]:
-    """Deployment -> its replicas, one number every two seconds while the block runs."""
-    seen: dict[str, list[int]] = defaultdict(list)
-    ended = threading.Event()
-
-    def sample() -> None:
-        while not ended.wait(SAMPLE_SECONDS):
-            for name, replicas in fleet.replicas().items():
-                seen[name].append(replicas)
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join()
+    def replicas(self, deployment: str) -> list[int]:
+        """The wanted replicas of a Deployment, one after the other."""
+        return [int(count) for _, count in self.recordings[deployment].replicas]
 
 
 def _bodies() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -100,22 +84,21 @@ def burst(fleet: RunningFleet) -> Burst:
         difference.update({queue: count - before.get(queue, 0) for queue, count in _done(fleet).items()})
         return True if all(difference.get(queue, 0) >= sent for queue, sent in BURST.items()) else None
 
-    with _sampled(fleet) as replicas:
+    with recorded(fleet, DEPLOYMENTS) as recordings:
         _send(fleet)
         try:
             eventually(all_done, within_seconds=DONE_SECONDS, waiting_for="the whole burst to be done", every_seconds=2)
         except AssertionError as late:
             raise AssertionError(f"{late}; sent {BURST}, done {difference}") from None
         fleet.wait_until_at_minimum(within_seconds=BACK_SECONDS)
-    for name, last in fleet.replicas().items():
-        replicas[name].append(last)
-    return Burst(fleet.minimums(), dict(replicas), difference)
+        time.sleep(2 * SAMPLE_SECONDS)
+    return Burst(fleet.minimums(), recordings, difference)
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
 def test_pods_follow_the_tasks_of_their_queue_and_leave_after_them(burst: Burst, deployment: str) -> None:
     """From the minimum up while tasks wait, and back to the minimum when none is left."""
-    replicas, minimum = burst.replicas[deployment], burst.minimums[deployment]
+    replicas, minimum = burst.replicas(deployment), burst.minimums[deployment]
     assert replicas[0] == minimum
     assert max(replicas) > minimum, replicas
     assert replicas[-1] == minimum
@@ -124,8 +107,26 @@ def test_pods_follow_the_tasks_of_their_queue_and_leave_after_them(burst: Burst,
 def test_a_queue_that_may_rest_has_no_pod_before_and_after(burst: Burst) -> None:
     """`reports` declares a minimum of zero: it comes from nothing and goes back to it."""
     assert burst.minimums["worker-reports"] == 0
-    assert burst.replicas["worker-reports"][0] == 0
-    assert burst.replicas["worker-reports"][-1] == 0
+    assert burst.replicas("worker-reports")[0] == 0
+    assert burst.replicas("worker-reports")[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("deployment", "queue"),
+    [
+        pytest.param("worker-thumbnails", "thumbnails", id="long"),
+        pytest.param("worker-default-0", "default", id="mid"),
+        pytest.param("worker-high", "high", id="short"),
+        pytest.param("worker-reports", "reports", id="long-from-zero"),
+    ],
+)
+def test_the_simulated_autoscaler_decides_what_the_real_one_did(burst: Burst, deployment: str, queue: str) -> None:
+    """From the same readings the model has the same replicas, a sync period earlier or later at most."""
+    plan = load_plan(ROOT / "queues.yaml", load_environment(ROOT, STACK))
+    (autoscaling,) = [item.autoscaling for item in plan.queues if item.name == queue]
+    recording = burst.recordings[deployment]
+    model = modelled(recording, autoscaling)
+    assert disagreements(recording.replicas, model) == [], (model, recording)
 
 
 def test_every_task_of_the_burst_was_done_once(burst: Burst) -> None:
