@@ -32,11 +32,11 @@ ExceptionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
 
 
 class Model(BaseModel):
-    """A part of the catalogue: unknown keys are refused, values are frozen."""
+    """A part of the catalogue: unknown keys are refused, `"3"` and `yes` are no numbers, values are frozen."""
 
     # Built at first use: of twenty models a run validates with two or three, each of which holds the others.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True, defer_build=True
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True, defer_build=True, strict=True
     )
 
     @classmethod
@@ -147,7 +147,7 @@ class ArgsSpec(Model):
     """A prefork child is replaced after so many tasks."""
     max_memory_per_child: Size | None = None
     """A prefork child above this is replaced after its task; derived when it is not given."""
-    optimization: Optimization = Optimization.FAIR
+    optimization: Annotated[Optimization, Field(strict=False)] = Optimization.FAIR
     """`fair`: a child takes a message when it is free. `fast`: messages are handed out ahead, behind tasks that may be long."""
 
     @classmethod
@@ -256,7 +256,7 @@ class QueueSpec(Model):
     """Bounds of the number of pods."""
     concurrency: Annotated[int, Field(ge=1, le=256)] | None = None
     """Slots of a pod; derived from the profile when it is not given."""
-    pool: Pool | None = None
+    pool: Annotated[Pool | None, Field(strict=False)] = None
     """Celery pool; prefork for cpu, gevent for io when it is not given."""
     args: ArgsSpec = ArgsSpec()
     """Arguments of the pool."""

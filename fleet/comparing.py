@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from fleet.catalogue import QueueSpec
-from fleet.deriving import Draft
+from fleet.loading import Draft
 from fleet.objects import IMMUTABLE, Identity, plan_objects
 from fleet.plan import Plan
-from fleet.reading import merge_defaults
+from fleet.reading import stated_fields
 from fleet.records import SHARED, Reason, Record
 
 
@@ -80,7 +80,7 @@ def compare(before: Draft, after: Draft) -> Comparison:
 
     Raises: ValueError for a draft with findings, which has no plan to compare.
     """
-    if before.plan is None or after.plan is None or before.findings or after.findings:
+    if before.plan is None or after.plan is None or before.errors or after.errors:
         raise ValueError("a draft with findings has no plan to compare")
     objects = _object_changes(before.plan, after.plan)
     names = dict.fromkeys([queue.name for plan in (before.plan, after.plan) for queue in plan.queues])
@@ -152,9 +152,7 @@ def _understood(draft: Draft, name: str) -> dict[str, Any]:
 
 
 def _written(draft: Draft, name: str) -> dict[str, str]:
-    data: Any = draft.source.data
-    own = data["queues"].get(name)
-    merged = merge_defaults(data.get("defaults") or {}, own) if isinstance(own, dict) else {}
+    merged = stated_fields(draft.source, name)
     return {path: _show(value) for path, value in _leaves(merged) if value is not None}
 
 

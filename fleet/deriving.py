@@ -4,82 +4,19 @@
 """
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
-
-from msgspec import structs
 
 from fleet import scaling, sizing
 from fleet.catalogue import Catalogue, PodSpec, QueueSpec, RetriesSpec
-from fleet.checks import check_catalogue, check_plan
 from fleet.environment import Environment
-from fleet.errors import CatalogueError, Finding
 from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
 from fleet.probes import derive_probes
-from fleet.reading import validate_catalogue
-from fleet.reasons import explain_plan
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
 from fleet.sizing import RetryPlan
-from fleet.source import Source, read_source
 from fleet.topology import INGRESS_EXCHANGE, FleetTopology, derive_queue_topology
 from fleet.web import derive_web
 
 FLEET_NAME = "celery-fleet"
 """Name of a fleet that was given none."""
-
-
-def load_plan(
-    catalogue_path: Path,
-    environment: Environment,
-    *,
-    fleet: str = FLEET_NAME,
-    shown_as: str | None = None,
-    explain: bool = False,
-) -> Plan:
-    """The Plan of a catalogue file, or every finding of it; with the reason of each number where `explain` asks for it.
-
-    Raises: CatalogueError with all findings (of single fields, across fields, and of the derived numbers), in file order.
-    """
-    draft = draft_plan(catalogue_path, environment, fleet=fleet, shown_as=shown_as, explain=explain)
-    if draft.findings or draft.plan is None:
-        raise CatalogueError(draft.findings)
-    return draft.plan
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A file as far as it could be understood."""
-
-    source: Source
-    catalogue: Catalogue | None
-    """Its queues that are right; None when there is none."""
-    plan: Plan | None
-    findings: list[Finding]
-    """What is wrong; with findings the plan is only good for finding more."""
-
-
-def draft_plan(
-    catalogue_path: Path,
-    environment: Environment,
-    *,
-    fleet: str = FLEET_NAME,
-    shown_as: str | None = None,
-    explain: bool = False,
-) -> Draft:
-    """Reads, derives and checks a catalogue file, for callers that have checks of their own to add; see `load_plan`.
-
-    Raises: CatalogueError when the file cannot be read at all.
-    """
-    source = read_source(catalogue_path, shown_as=shown_as)
-    catalogue, findings = validate_catalogue(source)
-    if catalogue is None:
-        return Draft(source=source, catalogue=None, plan=None, findings=findings)
-    findings += check_catalogue(catalogue, environment, source)
-    plan = derive_plan(catalogue, environment, fleet=fleet)
-    findings += check_plan(plan, catalogue, environment, source)
-    if explain and not findings:
-        plan = structs.replace(plan, reasons=explain_plan(plan, catalogue, environment))
-    return Draft(source=source, catalogue=catalogue, plan=plan, findings=findings)
 
 
 def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = FLEET_NAME) -> Plan:

@@ -11,14 +11,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from fleet.catalogue import Model, QueueName
-from fleet.errors import CatalogueError
+from fleet.errors import CatalogueError, Finding
+from fleet.explaining import explain
+from fleet.parsing import read_source
 from fleet.quantities import Duration, Size
-from fleet.reading import explain
 from fleet.records import Record
-from fleet.source import KeyPath, Source, read_source
+from fleet.source import KeyPath, Source
 
 CONFIG_KEY = "celery-fleet:environment"
 """Key of the stack configuration that holds the environment's settings."""
+
+SETTINGS_PATH: KeyPath = ("config", CONFIG_KEY)
+"""Where it stands in `Pulumi.<environment>.yaml`."""
 
 _GIB = 2**30
 
@@ -123,22 +127,67 @@ def replace(environment: Environment, **changes: Any) -> Environment:
     return Environment(**{**fields, **changes})
 
 
-def parse_environment(
-    name: str, settings: Mapping[str, Any], source: Source | None = None, prefix: KeyPath = ()
-) -> Environment:
-    """The environment from what its stack configuration states.
+def parse_environment(name: str, settings: Mapping[str, Any]) -> Environment:
+    """The environment from what its stack configuration states, as Pulumi hands it over: findings name keys and no lines.
 
-    `source` and `prefix` give the findings a place in a file; without them they name the configuration key alone.
     Raises: CatalogueError with every finding.
     """
-    if source is None:
-        source = Source(file=f"Pulumi.{name}.yaml", data=settings, places={})
-    path = prefix or (CONFIG_KEY,)
+    source = Source(file=settings_file(name), data=None, places={})
+    environment, findings = _read_environment(name, settings, source, (CONFIG_KEY,))
+    if findings:
+        raise CatalogueError(findings)
+    return environment
+
+
+def load_environment(root: Path, name: str) -> Environment:
+    """The environment as `Pulumi.<name>.yaml` in the project's root states it; its defaults where there is no such file.
+
+    Raises: CatalogueError with every finding.
+    """
+    environment, findings = validate_environment(name, read_settings(root, name))
+    if findings:
+        raise CatalogueError(findings)
+    return environment
+
+
+def settings_file(name: str) -> str:
+    """The file that holds an environment's settings."""
+    return f"Pulumi.{name}.yaml"
+
+
+def read_settings(root: Path, name: str) -> Source:
+    """The file of an environment's settings, parsed; empty where there is none. What is wrong with it stands in its findings."""
+    path = root / settings_file(name)
+    if not path.exists():
+        return Source(file=path.name, data=None, places={})
+    try:
+        return read_source(path, shown_as=path.name)
+    except CatalogueError as error:
+        return Source(file=path.name, data=None, places={}, findings=error.findings)
+
+
+def validate_environment(name: str, source: Source) -> tuple[Environment, list[Finding]]:
+    """The environment that its file states, and what is wrong with it; defaults stand in for what is wrong."""
+    config = source.data.get("config") if isinstance(source.data, dict) else None
+    settings = config.get(CONFIG_KEY) if isinstance(config, dict) else None
+    if settings is not None and not isinstance(settings, dict):
+        finding = source.finding(SETTINGS_PATH, "is no mapping", "Write keys under it, such as `startup: 75s`.")
+        return default_environment(name), [*source.findings, finding]
+    environment, findings = _read_environment(name, settings or {}, source, SETTINGS_PATH)
+    return environment, [*source.findings, *findings]
+
+
+def _read_environment(
+    name: str, settings: Mapping[str, Any], source: Source, path: KeyPath
+) -> tuple[Environment, list[Finding]]:
+    findings: list[Finding] = []
     try:
         spec = EnvironmentSpec.model_validate(settings)
     except ValidationError as error:
-        raise CatalogueError([explain(source, path, EnvironmentSpec, detail) for detail in error.errors()]) from None
-    base = default_environment(name)
+        details = error.errors(include_url=False)
+        findings = [explain(source, path, EnvironmentSpec, detail) for detail in details]
+        wrong = {detail["loc"][0] for detail in details if detail["loc"]}
+        spec = EnvironmentSpec.model_validate({key: value for key, value in settings.items() if key not in wrong})
     stated = {
         "startup_seconds": spec.startup,
         "cpu_scale": spec.cpu_scale,
@@ -151,25 +200,5 @@ def parse_environment(
         "broker_storage_bytes": spec.broker.storage,
         "minimums": dict(spec.minimums),
     }
-    return replace(base, **{field: value for field, value in stated.items() if value is not None})
-
-
-def load_environment(root: Path, name: str) -> Environment:
-    """The environment as `Pulumi.<name>.yaml` in the project's root states it; its defaults where there is no such file.
-
-    Raises: CatalogueError with every finding.
-    """
-    path = root / f"Pulumi.{name}.yaml"
-    if not path.exists():
-        return default_environment(name)
-    source = read_source(path, shown_as=path.name)
-    config = source.data.get("config") if isinstance(source.data, dict) else None
-    settings = config.get(CONFIG_KEY) if isinstance(config, dict) else None
-    if settings is None:
-        return default_environment(name)
-    if not isinstance(settings, dict):
-        finding = source.finding(
-            ("config", CONFIG_KEY), "is no mapping", "Write keys under it, such as `startup: 75s`."
-        )
-        raise CatalogueError([finding])
-    return parse_environment(name, settings, source, ("config", CONFIG_KEY))
+    changes = {field: value for field, value in stated.items() if value is not None}
+    return replace(default_environment(name), **changes), findings

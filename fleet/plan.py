@@ -6,6 +6,7 @@ and a queue cannot exist without a worker.
 
 from typing import Literal
 
+from fleet.errors import Finding
 from fleet.probes import ProbePlan
 from fleet.records import Reason, Record
 from fleet.scaling import AutoscalingPlan
@@ -139,3 +140,5 @@ class Plan(Record, frozen=True, kw_only=True):
     queues: tuple[QueuePlan, ...]
     reasons: tuple[Reason, ...] = ()
     """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""
+    notes: tuple[Finding, ...] = ()
+    """What works, but not as one may expect; each at its place in the catalogue."""

@@ -1,22 +1,82 @@
 """Pydantic types for what people write with a unit: the model holds the number, the JSON Schema asks for the text."""
 
-from collections.abc import Callable
+import contextlib
+import datetime
+import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from fleet.units import parse_cpu_millicores, parse_duration_seconds, parse_rate_per_second, parse_size_bytes
 
+SHOWN_CHARACTERS_MAX = 60
+"""Of a wrong value, what is shown: enough to find it."""
 
-def _text_only(parse: Callable[[str], float], example: str, *, least: str, most: str) -> Callable[[Any], Any]:
+
+def show_value(value: Any) -> str:
+    """A value as YAML writes it, for a message: `true`, `null`, `'text'`, `[a, b]`; the beginning of a long one."""
+    if value is None or isinstance(value, bool):
+        text = str(value).lower() if value is not None else "null"
+    elif isinstance(value, datetime.date):
+        text = value.isoformat()
+    else:
+        text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
+
+
+_TIMES = {
+    **dict.fromkeys(("msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+}
+_SIZES = {
+    **{f"{letter}b": letter.upper() for letter in "mgt"},
+    **{f"{letter}{end}": f"{letter.upper()}i" for letter in "kmgt" for end in ("i", "ib")},
+    "kb": "k",
+    "b": "",
+    "byte": "",
+    "bytes": "",
+}
+_CORES = dict.fromkeys(("core", "cores", "cpu", "cpus", "vcpu", "vcpus"), "")
+_WRITTEN = re.compile(r"(?P<number>\d+(?:\.\d+)?\s*/?)\s*(?:per\s+)?(?P<unit>[A-Za-z]+)")
+
+
+def _meant(text: str, units: Mapping[str, str], parse: Callable[[str], float]) -> str:
+    """What was probably meant by a quantity with another unit, as a part of a message; empty where nothing is near."""
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        return ""
+    unit = match["unit"].lower()
+    number = match["number"].replace(" ", "")
+    candidates = (
+        [f"{number}{units[unit]}"] if unit in units else [f"{number}{unit}", f"{number}/{units.get(unit, unit)}"]
+    )
+    for candidate in candidates:
+        with contextlib.suppress(ValueError):
+            parse(candidate)
+            return f"; did you mean `{candidate}`?"
+    return ""
+
+
+def _text_only(
+    parse: Callable[[str], float], example: str, *, least: str, most: str, units: Mapping[str, str]
+) -> Callable[[Any], Any]:
     def parse_text(value: Any) -> Any:
+        shown = show_value(value)
         if isinstance(value, str):
-            if not parse(least) <= (number := parse(value)) <= parse(most):
-                raise ValueError(f"{value!r} is out of range; write something from {least} to {most}")
+            try:
+                number = parse(value)
+            except ValueError as error:
+                raise ValueError(f"{error}{_meant(value, units, parse)}") from None
+            if not parse(least) <= number <= parse(most):
+                raise ValueError(f"{shown} is out of range; write something from {least} to {most}")
             return number
         if isinstance(value, int | float) and not isinstance(value, bool):
-            raise ValueError(f"{value!r} has no unit; write for example {example}")
-        raise ValueError(f"{value!r} is no text with a unit; write for example {example}")
+            raise ValueError(f"{shown} has no unit; write for example {example}")
+        raise ValueError(f"{shown} is no text with a unit; write for example {example}")
 
     return parse_text
 
@@ -28,7 +88,7 @@ def _schema(pattern: str, examples: list[str]) -> WithJsonSchema:
 Duration = Annotated[
     float,
     Field(gt=0, allow_inf_nan=False),
-    BeforeValidator(_text_only(parse_duration_seconds, "30s", least="0.1ms", most="90d")),
+    BeforeValidator(_text_only(parse_duration_seconds, "30s", least="0.1ms", most="90d", units=_TIMES)),
     _schema(r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$", ["80ms", "30s", "4m", "1h30m"]),
 ]
 """Seconds, written as `80ms`, `30s`, `4m`."""
@@ -36,7 +96,7 @@ Duration = Annotated[
 Rate = Annotated[
     float,
     Field(gt=0, allow_inf_nan=False),
-    BeforeValidator(_text_only(parse_rate_per_second, "20/s", least="0.01/d", most="1000000/s")),
+    BeforeValidator(_text_only(parse_rate_per_second, "20/s", least="0.01/d", most="1000000/s", units=_TIMES)),
     _schema(r"^\s*\d+(\.\d+)?\s*/\s*(s|m|min|h|d)\s*$", ["120/s", "20/min", "500/h"]),
 ]
 """Events a second, written as `120/s`, `20/min`."""
@@ -44,7 +104,7 @@ Rate = Annotated[
 Size = Annotated[
     int,
     Field(gt=0),
-    BeforeValidator(_text_only(parse_size_bytes, "60Mi", least="1", most="16Ti")),
+    BeforeValidator(_text_only(parse_size_bytes, "60Mi", least="1", most="16Ti", units=_SIZES)),
     _schema(r"^\s*\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?\s*$", ["60Mi", "2Gi"]),
 ]
 """Bytes, written as a Kubernetes quantity such as `60Mi`."""
@@ -52,7 +112,7 @@ Size = Annotated[
 Cpu = Annotated[
     int,
     Field(gt=0),
-    BeforeValidator(_text_only(parse_cpu_millicores, "500m", least="1m", most="512")),
+    BeforeValidator(_text_only(parse_cpu_millicores, "500m", least="1m", most="512", units=_CORES)),
     _schema(r"^\s*(\d+m|\d+(\.\d+)?)\s*$", ["250m", "1.5"]),
 ]
 """Thousandths of a core, written as Kubernetes does: `250m`, `1.5`."""

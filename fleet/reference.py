@@ -34,7 +34,8 @@ def catalogue_page() -> str:
     """The page of `queues.yaml`."""
     lines = [
         "# The catalogue: queues.yaml\n",
-        "A key that is not listed here is refused, with the nearest one that is. `fleet check` shows every finding of a file in one run.\n",
+        "A key that is not listed here is refused, with the nearest one that is. `fleet check` shows every finding of all files in one run.\n",
+        "Files `queues.d/*.yaml` beside it continue it, in name order: each holds `queues`, and `defaults` of its own that lie over those here.\n",
         "## The file\n",
         *_table(Catalogue),
         "\n`defaults` takes the fields of a queue except `tasks`; mappings are merged key by key, and what a queue states wins.\n",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.errors import UsageError
+from fleet.files import parts_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def open_version(named: str, *, catalogue: Path) -> Iterator[Version]:
         file = Path(temporary) / wanted
         outside = wanted.is_absolute() or ".." in wanted.parts
         if not outside:
-            _extract(top, commit, wanted.parent, Path(temporary))
+            _extract(top, commit, wanted, Path(temporary))
         if outside or not file.is_file():
             raise UsageError(
                 named, f"has no file {wanted}", "Write REVISION:path, with the path from the repository's root."
@@ -65,12 +66,13 @@ def _commit(revision: str, named: str, folder: Path) -> str:
     return found.decode().strip()
 
 
-def _extract(top: Path, commit: str, folder: Path, target: Path) -> None:
-    """The catalogue's folder as the commit has it: YAML files there and in `queues.d`, nothing else of the repository."""
+def _extract(top: Path, commit: str, file: Path, target: Path) -> None:
+    """The catalogue's folder as the commit has it: YAML files there and those that continue it, nothing else of the repository."""
+    folder = file.parent
     listed = _git(top, "ls-tree", "-r", "--name-only", "-z", commit, "--", f"{folder.as_posix()}/").decode().split("\0")
     kept = [
         name for name in listed
-        if name.endswith((".yaml", ".yml")) and Path(name).parent in (folder, folder / "queues.d")
+        if name.endswith((".yaml", ".yml")) and Path(name).parent in (folder, parts_folder(file))
     ]  # fmt: skip
     if kept:
         archive = _git(top, "archive", "--format=tar", commit, "--", *kept)

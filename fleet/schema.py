@@ -11,7 +11,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 
 from fleet.catalogue import QUEUE_NAME_LENGTH_MAX, QUEUE_NAME_PATTERN, Catalogue, QueueSpec
-from fleet.reading import submodel
+from fleet.explaining import submodel
 from fleet.units import format_cpu, format_duration, format_rate, format_size
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

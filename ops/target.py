@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from fleet.deriving import FLEET_NAME, load_plan
-from fleet.environment import load_environment
+from fleet.deriving import FLEET_NAME
 from fleet.errors import FleetError
+from fleet.loading import draft_stack_plan, finish
 from fleet.plan import Plan
 from ops import sandbox_cli, state
 from ops.processes import run
@@ -140,12 +140,14 @@ def load_local_plan(root: Path) -> Plan:
     """
     config = _stack_config(root)
     catalogue = str(config.get("celery-fleet:catalogue", "queues.yaml"))
-    return load_plan(
+    draft = draft_stack_plan(
         root / catalogue,
-        load_environment(root, STACK),
+        STACK,
+        root=root,
         fleet=str(config.get("celery-fleet:name", FLEET_NAME)),
         shown_as=catalogue,
     )
+    return finish(draft)
 
 
 def _stack_config(root: Path) -> dict[str, object]:

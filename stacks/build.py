@@ -48,6 +48,8 @@ def build() -> None:
 def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
     """Registers the whole fleet, exports where to find it and returns its components."""
     plan, settings, fleet = loaded.plan, loaded.settings, loaded.plan.fleet
+    for note in plan.notes:
+        pulumi.warn(str(note))
     provider = cluster_provider("cluster", settings.spec.kubeconfig, settings.context, loaded.cluster.identity)
 
     def after(*needed: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:

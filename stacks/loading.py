@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet.deriving import load_plan
-from fleet.environment import default_environment
-from fleet.errors import CatalogueError, Finding
+from fleet.environment import read_settings, validate_environment
+from fleet.errors import CatalogueError
 from fleet.inspection import Inspection, start_inspection
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
 from stacks.settings import Settings, config_values, load_settings, results_password
@@ -75,17 +75,24 @@ def _load_files(
         settings = load_settings(config, variables, stack=stack, root=root)
     except CatalogueError as error:
         # One run shows the catalogue's findings as well, as far as they can be told without the settings.
-        raise CatalogueError(error.findings + _catalogue_findings(config, stack=stack, root=root)) from None
+        found = _catalogue_findings(config, stack=stack, root=root)
+        raise CatalogueError([*error.findings, *found.findings], files=found.files) if found else error from None
     plan = load_plan(
-        settings.catalogue_path, settings.environment, fleet=settings.spec.name, shown_as=settings.spec.catalogue
+        settings.catalogue_path,
+        settings.environment,
+        fleet=settings.spec.name,
+        shown_as=settings.spec.catalogue,
+        settings=read_settings(root, stack),
     )
     return settings, plan
 
 
-def _catalogue_findings(config: Mapping[str, str], *, stack: str, root: Path) -> list[Finding]:
+def _catalogue_findings(config: Mapping[str, str], *, stack: str, root: Path) -> CatalogueError | None:
     name = str(config_values(config).get("catalogue", "queues.yaml"))
+    settings = read_settings(root, stack)
+    environment, _ = validate_environment(stack, settings)
     try:
-        load_plan(root / name, default_environment(stack), shown_as=name)
+        load_plan(root / name, environment, shown_as=name, settings=settings)
     except CatalogueError as error:
-        return error.findings
-    return []
+        return error
+    return None

@@ -18,7 +18,7 @@ from fleet.catalogue import Model, TolerationSpec
 from fleet.deriving import FLEET_NAME
 from fleet.environment import Environment, EnvironmentSpec, load_environment, parse_environment
 from fleet.errors import CatalogueError, Finding
-from fleet.reading import explain
+from fleet.explaining import explain
 from fleet.source import Source
 from fleet.versions import PYTHON_IMAGE
 from infra.manifests.topology import DeletionPolicy
@@ -70,15 +70,19 @@ class ImagesSpec(Model):
 class PlatformSpec(Model):
     """Where each part that a cluster needs comes from."""
 
-    cert_manager: Annotated[Provision, Field(alias="certManager")] = Provision.EXISTING
+    cert_manager: Annotated[Provision, Field(alias="certManager", strict=False)] = Provision.EXISTING
     """cert-manager: `existing` or `install`; needed where the topology operator is installed."""
-    metrics_server: Annotated[Provision, Field(alias="metricsServer")] = Provision.EXISTING
+    metrics_server: Annotated[Provision, Field(alias="metricsServer", strict=False)] = Provision.EXISTING
     """metrics-server: `existing` or `install`."""
-    keda: Provision = Provision.EXISTING
+    keda: Annotated[Provision, Field(strict=False)] = Provision.EXISTING
     """KEDA: `existing` or `install`."""
-    rabbitmq_cluster_operator: Annotated[Provision, Field(alias="rabbitmqClusterOperator")] = Provision.EXISTING
+    rabbitmq_cluster_operator: Annotated[Provision, Field(alias="rabbitmqClusterOperator", strict=False)] = (
+        Provision.EXISTING
+    )
     """RabbitMQ cluster operator: `existing` or `install`."""
-    rabbitmq_topology_operator: Annotated[Provision, Field(alias="rabbitmqTopologyOperator")] = Provision.EXISTING
+    rabbitmq_topology_operator: Annotated[Provision, Field(alias="rabbitmqTopologyOperator", strict=False)] = (
+        Provision.EXISTING
+    )
     """RabbitMQ messaging topology operator: `existing` or `install`."""
 
 
@@ -114,7 +118,7 @@ class StackSpec(Model):
     """Password of the results store; set it with `pulumi config set --secret`."""
     storage_class: Annotated[str | None, Field(alias="storageClass")] = None
     """StorageClass of the broker's volumes; otherwise the cluster's default."""
-    deletion_policy: Annotated[DeletionPolicy | None, Field(alias="deletionPolicy")] = None
+    deletion_policy: Annotated[DeletionPolicy | None, Field(alias="deletionPolicy", strict=False)] = None
     """What becomes of queues and their messages when their resources go: `retain`, or `delete` (the default of local alone)."""
     protect: bool | None = None
     """Whether the broker is protected from deletion; the default is true in staging and prod."""

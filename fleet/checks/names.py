@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from fleet.catalogue import Catalogue
-from fleet.environment import Environment
+from fleet.environment import SETTINGS_PATH, Environment, settings_file
 from fleet.errors import Finding
+from fleet.explaining import suggest
 from fleet.records import SHARED
 from fleet.source import Source
 from fleet.topology import DEAD_SUFFIX, INGRESS_EXCHANGE, TASK_EXCHANGE, UNROUTED, shard_names
@@ -36,11 +37,12 @@ def check_names(catalogue: Catalogue, source: Source) -> Iterator[Finding]:
 
 def check_minimums(catalogue: Catalogue, environment: Environment, source: Source) -> Iterator[Finding]:
     """An environment's minimums name queues of the catalogue; a misspelt one would be a minimum that nobody keeps."""
-    declared = (source.data or {}).get("queues", {})
+    if not source.whole:
+        return
+    declared = [name for part in source.sources for name in part.queues] or list(catalogue.queues)
+    settings = source.settings or Source(file=settings_file(environment.name), data=None, places={})
     for name in environment.minimums:
-        if name not in catalogue.queues and name not in declared:
+        if name not in declared:
             yield source.finding(
-                ("queues", name),
-                "is named by the environment's minimums but is no queue",
-                "Correct the name in Pulumi." + environment.name + ".yaml.",
+                (*SETTINGS_PATH, "minimums", name), "is no queue", suggest(name, declared), within=settings
             )

@@ -10,8 +10,8 @@ from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOpt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fleet.deriving import Draft
     from fleet.errors import Finding
+    from fleet.loading import Draft
 
 
 def check(
@@ -25,20 +25,15 @@ def check(
 ) -> None:
     """Check the catalogue; every finding comes in one run."""
     from fleet.checks.application import check_versions
-    from fleet.cli.loading import named_environment
-    from fleet.deriving import draft_plan
-    from fleet.errors import CatalogueError
+    from fleet.cli.loading import draft
+    from fleet.loading import finish
 
-    draft = draft_plan(file, named_environment(file, stack), shown_as=str(file))
-    findings = draft.findings
-    findings += _application_findings(draft, file) if app else check_versions(draft.source)
-    if findings or draft.catalogue is None:
-        raise CatalogueError(findings)
+    drafted = draft(file, stack)
+    plan = finish(drafted, _application_findings(drafted, file) if app else check_versions(drafted.source))
     if as_json:
         print_json({"findings": []})
         return
-    queues = len(draft.catalogue.queues)
-    typer.echo(f"{file}: {queues} queues fit the environment {stack}{' and the application' if app else ''}.")
+    typer.echo(f"{file}: {len(plan.queues)} queues fit the environment {stack}{' and the application' if app else ''}.")
 
 
 def _application_findings(draft: "Draft", file: "Path") -> "list[Finding]":

@@ -50,12 +50,6 @@ def _catalogue(ctx: Context) -> Path:
 
 
 def _queues(ctx: Context) -> dict[str, object]:
-    from fleet.errors import FleetError
-    from fleet.source import read_source
+    from fleet.files import read_catalogue
 
-    try:
-        data = read_source(_catalogue(ctx)).data
-    except FleetError:
-        return {}
-    queues = data.get("queues") if isinstance(data, dict) else None
-    return queues if isinstance(queues, dict) else {}
+    return {name: raw for part in read_catalogue(_catalogue(ctx)).sources for name, raw in part.queues.items()}

@@ -10,7 +10,7 @@ from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOpt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fleet.deriving import Draft
+    from fleet.loading import Draft
 
 
 def diff(
@@ -43,15 +43,11 @@ def _draft(named: str, file: "Path", stack: str) -> "Draft":
 
     Raises: UsageError when there is no such file or revision, CatalogueError when it has findings.
     """
-    from fleet.cli.loading import named_environment
-    from fleet.deriving import draft_plan
-    from fleet.errors import CatalogueError
+    from fleet.cli.loading import draft
+    from fleet.loading import finish
     from fleet.revisions import open_version
 
     with open_version(named, catalogue=file) as version:
-        draft = draft_plan(
-            version.path, named_environment(version.path, stack), shown_as=version.shown_as, explain=True
-        )
-    if draft.findings:
-        raise CatalogueError(draft.findings)
-    return draft
+        drafted = draft(version.path, stack, shown_as=version.shown_as, explain=True)
+    finish(drafted)
+    return drafted

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from app.web.publishing import BrokerUnavailableError, Publisher, TaskCall
-from fleet.deriving import load_plan
 from fleet.documents import WorkerDocument
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from fleet.sizing import Shutdown
 from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name

@@ -19,9 +19,9 @@ from kombu import Queue
 from app.connections import read_connections
 from app.delayed_delivery import connect
 from app.settings import configure
-from fleet.deriving import load_plan
 from fleet.documents import producer_document, worker_document
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from tests.cluster.brokers import READER, Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, new_name
 from tests.fleet.strategies import Raw, catalogues

@@ -10,8 +10,8 @@ from typing import Any
 import amqp
 import pytest
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from tests.cluster.brokers import (
     PASSWORD,
     Broker,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
 from tests.cluster.running_fleet import eventually

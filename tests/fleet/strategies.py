@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 
 Raw = dict[str, Any]

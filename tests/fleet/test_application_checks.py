@@ -8,8 +8,8 @@ import yaml
 from fleet.checks.application import check_application, check_versions
 from fleet.errors import Finding
 from fleet.inspection import ApplicationFacts, ScheduleEntry
+from fleet.parsing import parse_source
 from fleet.reading import validate_catalogue
-from fleet.source import parse_source
 from fleet.versions import MATRIX, PINNED, Rule, mismatches
 from tests.fleet.applications import application_facts, task_facts
 from tests.fleet.strategies import sample_queue

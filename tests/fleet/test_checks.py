@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from fleet.checks import binding_patterns_overlap, patterns_overlap
-from fleet.environment import default_environment, replace
 from fleet.errors import CatalogueError
 from tests.fleet.strategies import Raw, load_from, sample_catalogue, sample_queue
 
@@ -265,20 +264,6 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
 def test_what_is_just_inside_a_rule_passes(tmp_path: Path, raw: Raw) -> None:
     """No rule refuses what works."""
     assert load_from(raw, tmp_path).queues
-
-
-def test_a_minimum_for_a_queue_that_does_not_exist_is_found(tmp_path: Path) -> None:
-    """A misspelt queue in an environment would otherwise be a minimum that nobody keeps."""
-    from fleet.checks import check_catalogue
-    from fleet.reading import validate_catalogue
-    from fleet.source import parse_source
-
-    source = parse_source("application: a:b\nqueues:\n  mail:\n    tasks: [t]\n    profile: io\n"
-                          "    runtime: {mean: 1s, p99: 2s, limit: 5s}\n    load: {peak: 1/s}\n", "queues.yaml")  # fmt: skip
-    catalogue, _ = validate_catalogue(source)
-    assert catalogue is not None
-    (finding,) = check_catalogue(catalogue, replace(default_environment("prod"), minimums={"mial": 2}), source)
-    assert (finding.path, "Pulumi.prod.yaml" in finding.fix) == ("queues.mial", True)
 
 
 def test_findings_of_fields_and_across_fields_come_together(tmp_path: Path) -> None:

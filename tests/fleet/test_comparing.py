@@ -9,8 +9,9 @@ import yaml
 
 from fleet.comparing import Comparison, QueueChange, compare
 from fleet.comparison_text import comparison_lines
-from fleet.deriving import Draft, draft_plan
 from fleet.environment import default_environment
+from fleet.files import read_catalogue
+from fleet.loading import Draft, draft_plan
 from tests.fleet.strategies import Raw, sample_queue
 
 BASE: Raw = {
@@ -26,7 +27,7 @@ BASE: Raw = {
 def draft(raw: Raw, folder: Path, name: str) -> Draft:
     path = folder / name
     path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    return draft_plan(path, default_environment("prod"), shown_as=name, explain=True)
+    return draft_plan(read_catalogue(path, shown_as=name), default_environment("prod"), explain=True)
 
 
 def compared(folder: Path, changed: Raw) -> Comparison:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.deriving import load_plan
 from fleet.documents import producer_document
 from fleet.environment import default_environment, load_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from fleet.scaling import Regime
 from fleet.sizing import Shutdown

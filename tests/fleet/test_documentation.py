@@ -9,8 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from fleet.cli import app
-from fleet.deriving import load_plan
 from fleet.environment import load_environment
+from fleet.loading import load_plan
 from tests.fleet.strategies import load_from, sample_catalogue
 
 ROOT = Path(__file__).parents[2]

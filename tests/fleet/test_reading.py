@@ -84,7 +84,7 @@ def test_the_smallest_catalogue_is_four_facts_a_queue(tmp_path: Path) -> None:
         pytest.param(
             "200ms",
             "true",
-            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: True is no text with a unit",
+            "queues.yaml:6:15: queues.mail.runtime.mean is wrong: true is no text with a unit",
             id="a-boolean-for-a-duration",
         ),
         pytest.param(
@@ -160,7 +160,7 @@ def test_the_smallest_catalogue_is_four_facts_a_queue(tmp_path: Path) -> None:
         pytest.param(
             "queues:",
             "defaults: {wait: {promise: 3}}\nqueues:",
-            "queues.yaml:2:19: queues.mail.wait.promise is wrong: 3 has no unit",
+            "queues.yaml:2:19: defaults.wait.promise is wrong: 3 has no unit",
             id="a-wrong-default-is-found-where-it-stands",
         ),
         pytest.param(

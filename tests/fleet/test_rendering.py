@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.page import plan_page
 from fleet.plan import Plan
 from fleet.records import Basis, Reason

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from fleet.cli import app
 from fleet.errors import CatalogueError
+from fleet.parsing import parse_source
 from fleet.reading import validate_catalogue
 from fleet.schema import FILE_NAME, catalogue_schema
-from fleet.source import parse_source
 from tests.fleet.strategies import Raw, catalogues, sample_catalogue, sample_queue
 
 ROOT = Path(__file__).parents[2]

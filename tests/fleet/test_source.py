@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.errors import CatalogueError
-from fleet.source import parse_source
+from fleet.loading import load_plan
+from fleet.parsing import parse_source
 from tests.fleet.strategies import catalogues
 
 DEV = default_environment("dev")

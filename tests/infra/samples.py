@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pulumi
 
-from fleet.deriving import load_plan
 from fleet.documents import delayed_delivery_document, producer_document
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan, QueuePlan
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.errors import CatalogueError
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from infra.manifests import topology
 from infra.manifests.autoscaling import scaled_object

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from app.inspect import inspect_application
 from fleet.cli import app
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
 from fleet.inspection import ApplicationFacts, ScheduleEntry, StatedQueue
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from fleet.starter import starter_catalogue
 from tests.fleet.applications import application_facts, task_facts

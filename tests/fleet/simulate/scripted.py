@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fleet.deriving import load_plan
 from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from fleet.simulate.engine import Run, Simulation
 from fleet.simulate.model import Workload, World
