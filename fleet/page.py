@@ -40,12 +40,19 @@ def plan_page(plan: Plan) -> str:
             *_table(QUEUE_HEADINGS, map(queue_cells, plan.queues)),
             "<h2>Beside the queues</h2>\n",
             *_table(("part", "what"), shared_rows(plan)),
+            *_notes(plan),
             "<h2>Why each number is what it is</h2>\n",
             *(_queue_reasons(queue, reasons.pop(queue.name, [])) for queue in plan.queues),
             *(_details(name, "", rest) for name, rest in reasons.items()),
             "</body>\n</html>\n",
         ]
     )
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    if plan.notes:
+        yield "<h2>Notes</h2>\n"
+        yield from _table(("place", "what"), ((f"{note.file}:{note.line}", str(note)) for note in plan.notes))
 
 
 def _queue_reasons(queue: QueuePlan, reasons: list[Reason]) -> str:

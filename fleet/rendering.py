@@ -23,6 +23,9 @@ def plan_lines(plan: Plan, screen: Screen) -> Iterator[str]:
     yield title("Beside the queues", screen)
     columns = [Column(heading="part", style=BOLD, whole=True), Column(heading="what")]
     yield from table_lines(columns, shared_rows(plan), screen)
+    for note in plan.notes:
+        yield ""
+        yield str(note)
     if screen.terminal and len(plan.queues) > EXPLAINED_QUEUES_MAX:
         yield ""
         yield (

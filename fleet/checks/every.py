@@ -10,6 +10,7 @@ from fleet.checks.broker import check_connections
 from fleet.checks.capacity import check_memory, check_replicas
 from fleet.checks.downstream import check_downstreams
 from fleet.checks.names import check_minimums, check_names
+from fleet.checks.promises import check_fit, check_reaction
 from fleet.checks.retries import check_retries
 from fleet.checks.routing import check_binds, check_routing
 from fleet.checks.runtime import check_runtime, check_spot
@@ -32,6 +33,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
     yield from check_binds(catalogue, source)
     for name, spec in catalogue.queues.items():
         yield from check_runtime(name, spec, source)
+        yield from check_fit(name, spec, source)
         yield from check_pool(name, spec, source)
         yield from check_args(name, spec, source)
         yield from check_retries(name, spec, source)
@@ -50,5 +52,6 @@ def _plan_findings(plan: Plan, catalogue: Catalogue, environment: Environment, s
         yield from check_replicas(queue, catalogue.queues[queue.name], source)
         yield from check_memory(queue, catalogue.queues[queue.name], environment, source)
         yield from check_child_memory(queue, catalogue.queues[queue.name], source)
+        yield from check_reaction(queue, catalogue.queues[queue.name], environment, source)
     yield from check_downstreams(plan, catalogue, source)
     yield from check_connections(plan, source)

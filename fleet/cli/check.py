@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleet.cli.answers import print_json
+from fleet.cli.answers import print_json, print_lines
 from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOption
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def check(
     drafted = draft(file, stack)
     plan = finish(drafted, _application_findings(drafted, file) if app else check_versions(drafted.source))
     if as_json:
-        print_json({"findings": []})
+        print_json({"findings": plan.notes})
         return
+    print_lines(map(str, plan.notes))
     typer.echo(f"{file}: {len(plan.queues)} queues fit the environment {stack}{' and the application' if app else ''}.")
 
 

@@ -29,7 +29,7 @@ queues, tasks and numbers.
 
 Under `--json` standard output is one JSON document, whatever the outcome; keys may be added, none changes its meaning. What is wrong is one of two objects:
 
-- `{"findings": [{"file", "line", "column", "path", "problem", "fix"}]}`, in file order; `line` is 0 where a file as a whole is meant
+- `{"findings": [{"file", "line", "column", "path", "problem", "fix", "severity"}]}`, in file order; `line` 0 is a whole file, a `note` fails nothing
 - `{"error": {"where", "problem", "fix"}}`, for what has no place in a file
 
 Durations are in seconds, sizes in bytes, rates a second, unless a key ends in another unit; texts meant for people are formatted.
@@ -42,7 +42,7 @@ SHAPES = {
         " with `--why` as `fleet why`"
     ),
     "why": "`[reason]`",
-    "check": '`{"findings": []}` where all is well',
+    "check": '`{"findings": [...]}` with the notes, which fail nothing; empty where there is nothing to tell',
     "route": (
         "`[{task, queue, pattern, place, exchange, routing_key, shards, shard_rule, priority, priority_pattern, ingress, nearest}]`,"
         " one for each task; `queue` is null where no pattern takes it, and `nearest` then lists what looks most like it"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fleet.checks import binding_patterns_overlap, patterns_overlap
-from fleet.errors import CatalogueError
+from fleet.errors import CatalogueError, Severity
 from tests.fleet.strategies import Raw, load_from, sample_catalogue, sample_queue
 
 
@@ -264,6 +264,70 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
 def test_what_is_just_inside_a_rule_passes(tmp_path: Path, raw: Raw) -> None:
     """No rule refuses what works."""
     assert load_from(raw, tmp_path).queues
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "words"),
+    [
+        pytest.param(
+            sample_catalogue(wait={"promise": "1s"}, load={"peak": "100/s"}),
+            "queues.mail.wait.promise",
+            [
+                "is 1s, shorter than the autoscaler's reaction of 88s",
+                "6 pod(s) stand by",
+                "A burst of 100/s for 1m",
+                "promise 110s or more (1 pod(s)",
+                "at most 19/s (1 pod(s))",
+            ],
+            id="a-promise-that-only-waiting-pods-can-keep",
+        ),
+        pytest.param(
+            sample_catalogue(wait={"promise": "1s"}, load={"peak": "100/s"}, replicas={"min": 0}),
+            "queues.mail.wait.promise",
+            ["(0 pod(s) outside it)."],
+            id="no-throttle-serves-a-queue-at-zero",
+        ),
+        pytest.param(
+            sample_catalogue(runtime=runtime("10ms", "150ms", "10s")),
+            "queues.mail.runtime.p99",
+            ["is 150ms, 15 times runtime.mean (10ms)"],
+            id="runtimes-outside-the-lognormal-fit",
+        ),
+    ],
+)
+def test_what_works_at_a_price_is_noted_and_fails_nothing(
+    tmp_path: Path, raw: Raw, path: str, words: list[str]
+) -> None:
+    """The arithmetic and what else would do, beside a whole plan."""
+    (note,) = load_from(raw, tmp_path).notes
+    assert (note.path, note.severity) == (path, Severity.NOTE)
+    assert [word for word in words if word not in str(note)] == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(
+            sample_catalogue(wait={"promise": "1s"}, load={"peak": "100/s"}, replicas={"min": 6}),
+            id="a-minimum-that-the-catalogue-states-itself",
+        ),
+        pytest.param(sample_catalogue(wait={"promise": "1s"}), id="a-burst-that-one-pod-takes"),
+        pytest.param(sample_catalogue(wait={"promise": "110s"}, load={"peak": "100/s"}), id="a-wait-that-is-reactive"),
+        pytest.param(sample_catalogue(runtime=runtime("10ms", "148ms", "10s")), id="the-widest-lognormal-runtime"),
+    ],
+)
+def test_nothing_is_noted_where_nothing_is_surprising(tmp_path: Path, raw: Raw) -> None:
+    """A note that always stands there is not read."""
+    assert load_from(raw, tmp_path).notes == ()
+
+
+def test_notes_wait_until_the_errors_are_corrected(tmp_path: Path) -> None:
+    """Their numbers would be made from what is wrong."""
+    raw = two_queues("a", "x.*", "b", "y.*", runtime=runtime("10ms", "1s", "10s"))
+    raw["queues"]["b"]["profile"] = "disk"
+    with pytest.raises(CatalogueError) as caught:
+        load_from(raw, tmp_path)
+    assert [finding.path for finding in caught.value.findings] == ["queues.b.profile"]
 
 
 def test_findings_of_fields_and_across_fields_come_together(tmp_path: Path) -> None:
