@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from fleet.catalogue import Model, QueueName
 from fleet.errors import CatalogueError, Finding
-from fleet.explaining import explain
+from fleet.explaining import explain, mistakes
 from fleet.parsing import read_source
 from fleet.quantities import Duration, Size
 from fleet.records import Record
@@ -185,7 +185,7 @@ def _read_environment(
         spec = EnvironmentSpec.model_validate(settings)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        findings = [explain(source, path, EnvironmentSpec, detail) for detail in details]
+        findings = [explain(source, path, EnvironmentSpec, detail) for detail in mistakes(EnvironmentSpec, details)]
         wrong = {detail["loc"][0] for detail in details if detail["loc"]}
         spec = EnvironmentSpec.model_validate({key: value for key, value in settings.items() if key not in wrong})
     stated = {

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from fleet.catalogue import Model
 from fleet.errors import Finding
 from fleet.quantities import show_value
 from fleet.source import KeyPath, Source, show_path
@@ -23,6 +24,19 @@ def explain(
     location = error_location(detail)
     problem, fix = _words(model, location, detail)
     return source.finding((*prefix, *location), problem, fix, within=within)
+
+
+def mistakes(model: type[BaseModel], details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors without those that another one explains: a key that is missing because it is misspelt."""
+    listed = list(details)
+    meant = {
+        (*location[:-1], near)
+        for detail in listed
+        if detail["type"] == "extra_forbidden"
+        and (location := error_location(detail))
+        and (near := _near(str(location[-1]), _keys_of(_model_at(model, location[:-1]))))
+    }
+    return [detail for detail in listed if detail["type"] != "missing" or error_location(detail) not in meant]
 
 
 def error_location(detail: ErrorDetails) -> KeyPath:
@@ -38,9 +52,14 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def _nearest(word: str, known: list[str]) -> str:
     """A question for the word that was probably meant; empty where none is near."""
+    near = _near(word, known)
+    return f"Did you mean `{near}`? " if near else ""
+
+
+def _near(word: str, known: list[str]) -> str | None:
     by_lower = {choice.lower(): choice for choice in reversed(known)}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f"Did you mean `{by_lower[close[0]]}`? " if close else ""
+    return by_lower[close[0]] if close else None
 
 
 def _words(model: type[BaseModel], location: KeyPath, detail: ErrorDetails) -> tuple[str, str]:
@@ -48,13 +67,16 @@ def _words(model: type[BaseModel], location: KeyPath, detail: ErrorDetails) -> t
     message = detail["msg"].removeprefix("Value error, ")
     meaning = _describe(model, location)
     if kind == "extra_forbidden":
-        words = "is no known key", suggest(str(location[-1]), _keys_at(model, location[:-1]))
+        words = _unknown_key(_model_at(model, location[:-1]), str(location[-1]))
     elif kind == "missing":
         words = "is missing", f"Add it: {meaning}"
     elif kind == "string_pattern_mismatch":
         words = f"is {given}, which does not have the right form", f"It has to match {detail['ctx']['pattern']}"
     elif kind == "model_type":
-        words = f"is {given}, no mapping", f"Write keys under it: {', '.join(_keys_at(model, location))}. {meaning}"
+        words = (
+            f"is {given}, no mapping",
+            f"Write keys under it: {', '.join(_keys_of(_model_at(model, location)))}. {meaning}",
+        )
     elif kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         words = f"is {given}", f"{_nearest(str(detail['input']), choices)}{message}. {meaning}"
@@ -63,6 +85,14 @@ def _words(model: type[BaseModel], location: KeyPath, detail: ErrorDetails) -> t
     else:
         words = f"is {given}", f"{message}. {meaning}".strip()
     return words
+
+
+def _unknown_key(model: type[BaseModel], key: str) -> tuple[str, str]:
+    """What the model says of a key that it does not take, else the nearest that it does."""
+    refusal = model.refusal(key) if issubclass(model, Model) else None
+    if refusal is not None:
+        return "cannot be set here", refusal
+    return "is no known key", suggest(key, _keys_of(model))
 
 
 def submodel(annotation: Any) -> type[BaseModel] | None:
@@ -75,13 +105,17 @@ def submodel(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _keys_at(model: type[BaseModel], location: KeyPath) -> list[str]:
+def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel]:
     current = model
     for part in location:
         field = _field(current, part)
         found = submodel(field.annotation) if field is not None else None
         current = found or current
-    return [field.alias or name for name, field in current.model_fields.items()]
+    return current
+
+
+def _keys_of(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _field(model: type[BaseModel], part: str | int) -> Any:

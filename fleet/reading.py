@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from fleet.catalogue import QUEUE_NAME_LENGTH_MAX, QUEUE_NAME_PATTERN, Catalogue, QueueSpec
 from fleet.errors import CatalogueError, Finding
-from fleet.explaining import error_location, explain, suggest
+from fleet.explaining import error_location, explain, mistakes, suggest
 from fleet.files import read_catalogue
 from fleet.source import KeyPath, Source
 
@@ -39,6 +39,9 @@ _STAND_INS: dict[str, Raw] = {
     "idempotent": {"idempotent": True},
     "shards": {"load": _SMALLEST["load"]},
     "concurrency": {"load": _SMALLEST["load"]},
+    # Arguments are judged with the pool that they are of.
+    "pool": {"args": {}},
+    "profile": {"profile": "io", "args": {}},
 }
 """Field with a mistake -> what stands in for it while the others are checked: values that no rule objects to. Other fields are left out."""
 
@@ -205,7 +208,7 @@ def _read_queue(
         details = error.errors(include_url=False)
     told = [
         detail
-        for detail in details
+        for detail in mistakes(QueueSpec, details)
         if error_location(detail) not in defaults.refused or _stated(raw, error_location(detail))
     ]
     findings += [explain(source, path, QueueSpec, detail, within=part) for detail in told]
@@ -235,7 +238,11 @@ def _read_whole(source: Source, queues: dict[str, QueueSpec], findings: list[Fin
         return Catalogue.model_validate(head)
     except ValidationError as error:
         # Queues and their names were judged above, each for itself.
-        details = [detail for detail in error.errors(include_url=False) if detail["loc"][:1] != ("queues",)]
+        details = [
+            detail
+            for detail in mistakes(Catalogue, error.errors(include_url=False))
+            if detail["loc"][:1] != ("queues",)
+        ]
     if isinstance(source.data, dict):
         findings += [explain(source, (), Catalogue, detail) for detail in details]
     return Catalogue.model_construct(application=_application(data, details), defaults={}, queues=queues)
