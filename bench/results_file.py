@@ -57,7 +57,8 @@ def keep_figures(name: str, command: str, environment: Mapping[str, str], figure
     RESULTS.mkdir(exist_ok=True)
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"versions": {}, "figures": {}}
     document = {
-        "command": command,
+        # Every command that has measured one of the figures.
+        "command": "; ".join(dict.fromkeys([*kept.get("command", command).split("; "), command])),
         # What a stopped sandbox cannot say any more stays as it was.
         "versions": {**kept["versions"], **versions(environment)},
         "machine": machine(),
