@@ -1,4 +1,4 @@
-"""The scaling rule against everything else, by simulation: `python -m bench.plan policies forms slow speed`, or `all`.
+"""The scaling rule against everything else, by simulation: `python -m bench.plan policies forms proposal slow speed`, or `all`.
 
 Four classes of queues, ten traces each, one seed and two held out. Each group of figures goes into `bench/results/plan.json` as soon as it is known.
 What the figures mean is in bench/README.md, what is modelled in docs/explanation/simulation.md.
@@ -110,6 +110,30 @@ def slow() -> dict[str, Any]:
     }
 
 
+def proposal() -> dict[str, Any]:
+    """A form that is not deployed: running work counted as max(busy, min(rate*S, total)), on the held-out seeds, beside the rule."""
+    truth = {name: queue for name, queue in classes().items() if name in ("mail", "cpu")} | classes(specs=SLOW)
+    figures: dict[str, Any] = {}
+    for said, runtime in (("right", 1.0), ("half", 0.5), ("double", 2.0)):
+        declared = classes(runtime=runtime) | classes(runtime=runtime, specs=SLOW)
+        for form, plan_of in (("rule", _own), ("bounded rate", _bounded_rate_form)):
+            for name, queue in truth.items():
+                seconds = DURATION_SECONDS.get(name, DURATION_SECONDS["reports"])
+                results = [
+                    result
+                    for seed in HELD_OUT
+                    for result in _planned(queue, plan_of(declared[name]), WORLD, seconds, seed=seed)
+                ]
+                figures.setdefault(f"S declared {said}", {}).setdefault(form, {})[name] = {
+                    "kept_of_20": _kept(results),
+                    "missed": [
+                        f"{result.trace}: {result.within_percent:.1f} %" for result in results if not result.kept
+                    ],
+                    "pod_hours": round(sum(result.pod_hours for result in results), 1),
+                }
+    return {"proposal_bounded_rate": figures}
+
+
 def speed() -> dict[str, Any]:
     """Tasks a second of one run; a task counts once, though it arrives, starts and finishes."""
     queue = classes()["io"]
@@ -125,12 +149,14 @@ def speed() -> dict[str, Any]:
     }
 
 
-def _planned(queue: SimulatedQueue, plan: AutoscalingPlan, world: World, seconds: float) -> list[Outcome]:
+def _planned(
+    queue: SimulatedQueue, plan: AutoscalingPlan, world: World, seconds: float, *, seed: int = SEED
+) -> list[Outcome]:
     """A plan, perhaps derived from wrong declarations, on the true queue: ratios are against the floor, which knows no start-up."""
     found = []
     for trace in Trace:
-        workload = generate(trace, queue, duration_seconds=seconds, seed=SEED)
-        run = simulate_plan(plan, workload, queue, world, seed=SEED)
+        workload = generate(trace, queue, duration_seconds=seconds, seed=seed)
+        run = simulate_plan(plan, workload, queue, world, seed=seed)
         found.append(
             outcome(run, queue, "plan", price_per_pod_hour=1.0, bound=workload.work_seconds / queue.concurrency)
         )
@@ -147,6 +173,16 @@ def _rate_form(queue: SimulatedQueue) -> AutoscalingPlan:
     if plan.formula is None:
         return plan
     formula = plan.formula.replace("max(total - ready, 0)", f"rate*{queue.mean_seconds}")
+    return msgspec.structs.replace(plan, formula=formula)
+
+
+def _bounded_rate_form(queue: SimulatedQueue) -> AutoscalingPlan:
+    """Arrivals are seen before they are served, but never count for more than the messages that are there."""
+    plan = queue.autoscaling
+    if plan.formula is None:
+        return plan
+    busy = "max(total - ready, 0)"
+    formula = plan.formula.replace(busy, f"max(total - ready, min(rate*{queue.mean_seconds}, total))")
     return msgspec.structs.replace(plan, formula=formula)
 
 
@@ -190,7 +226,13 @@ def _ratio(results: Iterable[Outcome], *, smooth: bool) -> dict[str, float]:
     return {"mean": round(statistics.mean(chosen), 3), "worst": round(max(chosen), 3)}
 
 
-GROUPS: dict[str, Callable[[], dict[str, Any]]] = {"policies": policies, "forms": forms, "slow": slow, "speed": speed}
+GROUPS: dict[str, Callable[[], dict[str, Any]]] = {
+    "policies": policies,
+    "forms": forms,
+    "proposal": proposal,
+    "slow": slow,
+    "speed": speed,
+}
 
 
 def main() -> None:

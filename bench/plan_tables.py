@@ -35,7 +35,20 @@ CLASSES = {
 
 def section(figures: dict[str, Any]) -> str:
     """Everything between the markers."""
-    return "\n".join([*_policies(figures), "", *_classes(figures), "", *_missed(figures), "", *_forms(figures), ""])
+    return "\n".join(
+        [
+            *_policies(figures),
+            "",
+            *_classes(figures),
+            "",
+            *_missed(figures),
+            "",
+            *_forms(figures),
+            "",
+            *_proposal(figures),
+            "",
+        ]
+    )
 
 
 def _policies(figures: dict[str, Any]) -> Iterator[str]:
@@ -85,6 +98,17 @@ def _forms(figures: dict[str, Any]) -> Iterator[str]:
         )
         + f". The simulation serves {figures['simulator_events_per_second']:,} tasks a second."
     )
+
+
+def _proposal(figures: dict[str, Any]) -> Iterator[str]:
+    """The form of the open question, beside the rule."""
+    queues = ("mail", "cpu", "slow")
+    yield "| two held-out seeds, of 20 traces | form | " + " | ".join(queues) + " |"
+    yield "|---|---|" + "---|" * len(queues)
+    for declared, forms in figures["proposal_bounded_rate"].items():
+        for form, found in forms.items():
+            cells = " | ".join(f"{found[queue]['kept_of_20']} at {found[queue]['pod_hours']:.0f} h" for queue in queues)
+            yield f"| {declared} | {form} | {cells} |"
 
 
 def load_figures() -> dict[str, Any]:
