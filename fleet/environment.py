@@ -1,4 +1,4 @@
-"""What differs between environments: start-up time, scale of requests, broker size, minimums, spot or not.
+"""What differs between environments: start-up time, scale of requests, broker size, minimums, spot or not, the place in AWS.
 
 The values stand in `Pulumi.<environment>.yaml` under `celery-fleet:environment`; what is not stated there comes from the table below. The catalogue
 is the same everywhere.
@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from fleet.catalogue import Model, QueueName
+from fleet.cloud import Cloud, default_cloud
+from fleet.cloud_settings import CloudSpec, derive_cloud, wrong_settings
 from fleet.errors import CatalogueError, Finding
 from fleet.explaining import explain, mistakes
 from fleet.parsing import read_source
@@ -47,6 +49,8 @@ class Environment(Record, frozen=True, kw_only=True):
     """Allocatable memory of the largest worker node."""
     minimums: dict[str, int]
     """Queue -> minimum replicas in place of the catalogue's."""
+    cloud: Cloud | None
+    """The place in AWS; None where the cluster is one's own and nothing is paid for."""
 
 
 class BrokerSpec(Model):
@@ -79,6 +83,8 @@ class EnvironmentSpec(Model):
     """Allocatable memory of the largest worker node."""
     broker: BrokerSpec = BrokerSpec()
     """Size of the RabbitMQ cluster."""
+    cloud: CloudSpec = CloudSpec()
+    """Place in AWS: region, zones, instances."""
 
 
 def _defaults(
@@ -97,6 +103,7 @@ def _defaults(
         name=name, startup_seconds=startup, cpu_scale=cpu_scale, load_factor=load, spot=spot, broker_nodes=nodes,
         broker_cpu_millicores=cpu, broker_memory_bytes=memory * _GIB, broker_storage_bytes=storage * _GIB,
         node_memory_bytes=(6 if name == "local" else 28) * _GIB, minimums={},
+        cloud=default_cloud(name),
     )  # fmt: skip
 
 
@@ -200,5 +207,8 @@ def _read_environment(
         "broker_storage_bytes": spec.broker.storage,
         "minimums": dict(spec.minimums),
     }
+    wrong_cloud = wrong_settings(spec.cloud)
+    findings += [source.finding((*path, "cloud", *item.path), item.problem, item.fix) for item in wrong_cloud]
     changes = {field: value for field, value in stated.items() if value is not None}
-    return replace(default_environment(name), **changes), findings
+    cloud = derive_cloud(name, CloudSpec() if wrong_cloud else spec.cloud)
+    return replace(default_environment(name), cloud=cloud, **changes), findings

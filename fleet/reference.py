@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from fleet.catalogue import Catalogue, QueueSpec
 from fleet.cli.reference import commands_page
+from fleet.cloud import Cloud
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
 from fleet.reasons.reference import reasons_page
 from fleet.schema import FILE_NAME, schema_text
@@ -72,9 +73,25 @@ def _default_rows() -> Iterator[str]:
         "broker.cpuMillicores": lambda item: f"{item.broker_cpu_millicores} ({format_cpu(item.broker_cpu_millicores)})",
         "broker.memory": lambda item: format_size(item.broker_memory_bytes),
         "broker.storage": lambda item: format_size(item.broker_storage_bytes),
+        "cloud.region": _of_cloud(lambda cloud: cloud.region),
+        "cloud.zones": _of_cloud(lambda cloud: str(cloud.zones)),
+        "cloud.systemInstance": _of_cloud(lambda cloud: cloud.system_instance),
+        "cloud.systemNodes": _of_cloud(lambda cloud: str(cloud.system_nodes)),
+        "cloud.brokerInstance": _of_cloud(lambda cloud: cloud.broker_instance),
+        "cloud.workerInstances": _of_cloud(lambda cloud: ", ".join(cloud.worker_instances)),
+        "cloud.nodeDisk": _of_cloud(lambda cloud: format_size(cloud.node_disk_bytes)),
+        "cloud.brokerIops": _of_cloud(lambda cloud: str(cloud.broker_iops)),
+        "cloud.natGateways": _of_cloud(lambda cloud: str(cloud.nat_gateways)),
+        "cloud.resultsInstance": _of_cloud(lambda cloud: cloud.results_instance),
+        "cloud.resultsNodes": _of_cloud(lambda cloud: str(cloud.results_nodes)),
     }
     for key, show in shown.items():
         yield f"| `{key}` | " + " | ".join(show(item) for item in ENVIRONMENTS.values()) + " |"
+
+
+def _of_cloud(show: Callable[[Cloud], str]) -> Callable[[Environment], str]:
+    """A cell of the place in AWS, `none` where there is none."""
+    return lambda item: show(item.cloud) if item.cloud is not None else "none"
 
 
 def sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
