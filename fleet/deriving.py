@@ -6,8 +6,11 @@
 import math
 
 from fleet import scaling, sizing
+from fleet.broker_sizing import derive_broker_demand
 from fleet.catalogue import Catalogue, PodSpec, QueueSpec, RetriesSpec
+from fleet.cost import derive_cost
 from fleet.environment import Environment
+from fleet.nodes import derive_nodes
 from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
 from fleet.probes import derive_probes
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
@@ -21,6 +24,17 @@ FLEET_NAME = "celery-fleet"
 
 def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = FLEET_NAME) -> Plan:
     """Everything derived from a catalogue for one environment; the rules are in `fleet.sizing` and `fleet.scaling`."""
+    queues = tuple(derive_queue(name, spec, environment) for name, spec in catalogue.queues.items())
+    broker = BrokerPlan(
+        nodes=environment.broker_nodes,
+        cpu_millicores=environment.broker_cpu_millicores,
+        memory_bytes=environment.broker_memory_bytes,
+        storage_bytes=environment.broker_storage_bytes,
+    )
+    web = derive_web(environment.broker_nodes)
+    nodes = derive_nodes(
+        queues, environment.cloud, broker_nodes=broker.nodes, node_memory_bytes=environment.node_memory_bytes
+    )
     return Plan(
         fleet=fleet,
         environment=environment.name,
@@ -28,14 +42,12 @@ def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = 
         topology=FleetTopology(
             vhost=fleet, ingress=INGRESS_EXCHANGE if any(spec.binds for spec in catalogue.queues.values()) else None
         ),
-        broker=BrokerPlan(
-            nodes=environment.broker_nodes,
-            cpu_millicores=environment.broker_cpu_millicores,
-            memory_bytes=environment.broker_memory_bytes,
-            storage_bytes=environment.broker_storage_bytes,
-        ),
-        web=derive_web(environment.broker_nodes),
-        queues=tuple(derive_queue(name, spec, environment) for name, spec in catalogue.queues.items()),
+        broker=broker,
+        web=web,
+        queues=queues,
+        nodes=nodes,
+        demand=derive_broker_demand(queues, broker, web),
+        cost=derive_cost(queues, nodes, broker, environment.cloud),
     )
 
 

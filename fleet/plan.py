@@ -4,8 +4,10 @@ One object feeds the workers, the infrastructure and the command line, so the co
 and a queue cannot exist without a worker.
 """
 
+import math
 from typing import Literal
 
+from fleet.demand import BrokerDemand, CostPlan, NodesPlan
 from fleet.errors import Finding
 from fleet.probes import ProbePlan
 from fleet.records import Reason, Record
@@ -16,6 +18,9 @@ from fleet.web import WebPlan
 
 WAL_MAX_BYTES = 512 * 2**20
 """RabbitMQ's default size of a quorum queue's write-ahead log (RabbitMQ 4.3 docs, Quorum Queues, "Resource Use")."""
+
+DISK_RESERVE_SHARE = 0.25
+"""Share of a broker's volume that stays free at most."""
 
 
 class Promise(Record, frozen=True, kw_only=True):
@@ -125,6 +130,14 @@ class BrokerPlan(Record, frozen=True, kw_only=True):
         """
         return min(WAL_MAX_BYTES, self.memory_bytes // 8)
 
+    @property
+    def disk_free_bytes(self) -> int:
+        """Free disk below which publishers are blocked: as much as the memory, `DISK_RESERVE_SHARE` of a small volume at most.
+
+        A write-ahead log that fills the disk stops the node (RabbitMQ docs, Production Checklist, "Disk Space").
+        """
+        return min(self.memory_bytes, math.floor(self.storage_bytes * DISK_RESERVE_SHARE))
+
 
 class Plan(Record, frozen=True, kw_only=True):
     """A fleet in one environment."""
@@ -138,6 +151,9 @@ class Plan(Record, frozen=True, kw_only=True):
     broker: BrokerPlan
     web: WebPlan
     queues: tuple[QueuePlan, ...]
+    nodes: NodesPlan
+    demand: BrokerDemand
+    cost: CostPlan
     reasons: tuple[Reason, ...] = ()
     """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""
     notes: tuple[Finding, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from fleet.cost_rendering import cost_summary, nodes_summary
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Reason
 from fleet.tables import BOLD, DIM, Column, Screen, table_lines, title
@@ -105,6 +106,8 @@ def shared_rows(plan: Plan) -> list[Sequence[str]]:
             "exchange",
             f"{plan.topology.exchange} (topic; routing key = queue), messages without a route in {plan.topology.unrouted}",
         ),
+        ("nodes", nodes_summary(plan.nodes)),
+        ("cost", cost_summary(plan.cost)),
         ("dead letters", ", ".join(queue.topology.dead_letter_queue for queue in plan.queues)),
         ("application", plan.application),
     ]

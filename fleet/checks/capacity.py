@@ -1,14 +1,17 @@
-"""Pods against what is declared and what there is: their number against the peak, their memory against the nodes."""
+"""Pods against what is declared and what there is: their number against the peak, their requests against the nodes."""
 
 from collections.abc import Iterator
 
 from fleet.catalogue import QueueSpec
+from fleet.cloud import Cloud
 from fleet.environment import Environment
 from fleet.errors import Finding
-from fleet.plan import QueuePlan
+from fleet.instances import INSTANCE_TYPES
+from fleet.nodes import counted, pod_size, worker_instance
+from fleet.plan import Plan, QueuePlan
 from fleet.sizing import resident_bytes
 from fleet.source import Source
-from fleet.units import format_duration, format_size
+from fleet.units import format_cpu, format_duration, format_size
 
 
 def check_replicas(queue: QueuePlan, spec: QueueSpec, source: Source) -> Iterator[Finding]:
@@ -57,4 +60,33 @@ def check_memory(queue: QueuePlan, spec: QueueSpec, environment: Environment, so
             f"is {format_size(memory)}, below the {format_size(idle)} that a worker takes before its first task",
             f"Every pod would be killed as it starts. Write at least {format_size(idle)} and what the tasks take,"
             " or lower concurrency; without it the request is derived.",
+        )
+
+
+def check_node(queue: QueuePlan, environment: Environment, source: Source) -> Iterator[Finding]:
+    """CPU and memory of a pod fit a type of worker node; memory above every node's is found by `check_memory`."""
+    cloud, resources = environment.cloud, queue.resources
+    if cloud is None or not counted(queue) or resources.memory_bytes > environment.node_memory_bytes:
+        return
+    largest = worker_instance(queue, cloud)
+    if not largest.pods_that_fit(*pod_size(queue)):
+        yield source.finding(
+            ("queues", queue.name),
+            f"makes a pod of cpu {format_cpu(resources.cpu_request_millicores)} and memory {format_size(resources.memory_bytes)},"
+            f" which fits none of {', '.join(cloud.worker_instances)}",
+            f"A {largest.name} has cpu {format_cpu(largest.free_cpu_millicores)} and memory {format_size(largest.free_memory_bytes)} for it."
+            f" Lower concurrency or requests, or name a larger type under cloud.workerInstances in Pulumi.{environment.name}.yaml.",
+        )
+
+
+def check_broker_node(plan: Plan, cloud: Cloud, source: Source) -> Iterator[Finding]:
+    """Each broker fits the node that it has for itself."""
+    instance, broker = INSTANCE_TYPES[cloud.broker_instance], plan.broker
+    if not instance.pods_that_fit(broker.cpu_millicores, broker.memory_bytes):
+        yield source.finding(
+            ("queues",),
+            f"are served by brokers of cpu {format_cpu(broker.cpu_millicores)} and memory {format_size(broker.memory_bytes)},"
+            f" which do not fit a {instance.name}",
+            f"It has cpu {format_cpu(instance.free_cpu_millicores)} and memory {format_size(instance.free_memory_bytes)} for one."
+            f" Write a larger cloud.brokerInstance, or a smaller broker, in Pulumi.{plan.environment}.yaml.",
         )

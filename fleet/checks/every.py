@@ -6,8 +6,8 @@ Invariant: a rule that exists is called here, and both callers (the command line
 from collections.abc import Iterator
 
 from fleet.catalogue import Catalogue
-from fleet.checks.broker import check_connections
-from fleet.checks.capacity import check_memory, check_replicas
+from fleet.checks.broker import check_broker, check_throughput
+from fleet.checks.capacity import check_broker_node, check_memory, check_node, check_replicas
 from fleet.checks.downstream import check_downstreams
 from fleet.checks.names import check_minimums, check_names
 from fleet.checks.promises import check_fit, check_reaction
@@ -43,7 +43,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
 
 
 def check_plan(plan: Plan, catalogue: Catalogue, environment: Environment, source: Source) -> list[Finding]:
-    """Findings that need derived numbers: replicas, memory against nodes, connections against the broker."""
+    """Findings that need derived numbers: replicas, pods against nodes, the load against the broker."""
     return list(_plan_findings(plan, catalogue, environment, source))
 
 
@@ -53,5 +53,9 @@ def _plan_findings(plan: Plan, catalogue: Catalogue, environment: Environment, s
         yield from check_memory(queue, catalogue.queues[queue.name], environment, source)
         yield from check_child_memory(queue, catalogue.queues[queue.name], source)
         yield from check_reaction(queue, catalogue.queues[queue.name], environment, source)
+        yield from check_node(queue, environment, source)
+        yield from check_throughput(queue, source)
     yield from check_downstreams(plan, catalogue, source)
-    yield from check_connections(plan, source)
+    if environment.cloud is not None:
+        yield from check_broker_node(plan, environment.cloud, source)
+    yield from check_broker(plan, source)

@@ -9,6 +9,7 @@ import typer
 
 from fleet.cli.answers import FleetCommand
 from fleet.cli.check import check
+from fleet.cli.cost import cost
 from fleet.cli.diff import diff
 from fleet.cli.init import init
 from fleet.cli.plan import plan
@@ -18,7 +19,7 @@ from fleet.cli.simulate import simulate
 from fleet.cli.why import why
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "See what follows from the catalogue": (plan, why, route, diff),
+    "See what follows from the catalogue": (plan, why, cost, route, diff),
     "Write and check it": (init, check, simulate, schema),
 }
 """Heading in the help -> its commands."""

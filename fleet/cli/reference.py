@@ -38,10 +38,15 @@ A *reason* is `{"path", "value", "basis", "formula", "because", "source"}`.
 
 SHAPES = {
     "plan": (
-        "the whole plan, `{fleet, environment, application, topology, broker, queues: [...], reasons: [reason]}`;"
+        "the whole plan, `{fleet, environment, application, topology, broker, web, queues: [...], nodes, demand, cost, reasons: [reason]}`;"
         " with `--why` as `fleet why`"
     ),
     "why": "`[reason]`",
+    "cost": (
+        "`{environment, cost: {currency, region, price_factor, prices_as_of, queues: [{queue, capacity, instance, node_usd, month, per_thousand_tasks, spot,"
+        " spot_saving}], taken, workers, shared: [{item, what, quantity, each, usd}], shared_usd, total}, promises: [{queue, wait_seconds, half, stated,"
+        " twice}]}`; a month is `{idle, expected, peak}` in USD, and `region` is null where nothing is paid for"
+    ),
     "check": '`{"findings": [...]}` with the notes, which fail nothing; empty where there is nothing to tell',
     "route": (
         "`[{task, queue, pattern, place, exchange, routing_key, shards, shard_rule, priority, priority_pattern, ingress, nearest}]`,"

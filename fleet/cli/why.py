@@ -10,6 +10,7 @@ from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, StackOpt
 
 if TYPE_CHECKING:
     from fleet.plan import Plan
+    from fleet.records import Reason
 
 
 def why(
@@ -36,7 +37,7 @@ def show_reasons(plan: "Plan", path: str, *, as_json: bool) -> None:
 
     Raises: FleetError, with the nearest path, when there is no such number.
     """
-    found = tuple(reason for reason in plan.reasons if reason.path == path or reason.path.startswith(f"{path}."))
+    found = next(filter(None, (_below(plan, meant) for meant in _meanings(path))), ())
     if not found:
         raise _unknown_path(plan, path)
     if as_json:
@@ -47,6 +48,18 @@ def show_reasons(plan: "Plan", path: str, *, as_json: bool) -> None:
     from fleet.tables import find_screen
 
     print_lines(reason_lines(found, find_screen()))
+
+
+def _below(plan: "Plan", path: str) -> tuple["Reason", ...]:
+    return tuple(reason for reason in plan.reasons if reason.path == path or reason.path.startswith(f"{path}."))
+
+
+def _meanings(path: str) -> tuple[str, ...]:
+    """A path as it was typed; then what it may be short for: `broker.memory` of what the queues share, `cost.reports` of the queue `reports`."""
+    from fleet.records import SHARED
+
+    group, _, queue = path.partition(".")
+    return (path, f"{SHARED}.{path}", *((f"{queue}.cost",) if group == "cost" and queue else ()))
 
 
 def _unknown_path(plan: "Plan", path: str) -> Exception:

@@ -3,14 +3,29 @@
 from fleet.catalogue import Catalogue
 from fleet.environment import Environment
 from fleet.plan import Plan
-from fleet.reasons import broker, probes, promise, replicas, resources, retries, scaling, shared, web, worker
+from fleet.reasons import (
+    broker,
+    cost,
+    demand,
+    nodes,
+    probes,
+    promise,
+    queue_cost,
+    replicas,
+    resources,
+    retries,
+    scaling,
+    shared,
+    web,
+    worker,
+)
 from fleet.reasons.subject import Subject
 from fleet.records import Reason
 
-MODULES = (promise, worker, retries, resources, probes, scaling, replicas, broker)
+MODULES = (promise, worker, retries, resources, probes, scaling, replicas, broker, queue_cost)
 """Where a queue's numbers are explained."""
 
-SHARED_MODULES = (shared, web)
+SHARED_MODULES = (shared, web, demand, nodes, cost)
 """Where what the queues share is explained."""
 
 

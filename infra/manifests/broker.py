@@ -5,8 +5,6 @@ written that RabbitMQ 4.3 ignores (partition handling) or that does nothing for 
 Source: RabbitMQ 4.3 docs, "Quorum Queues" and "Production Checklist"; cluster operator 2.21 API reference.
 """
 
-import math
-
 from fleet.plan import BrokerPlan
 from fleet.units import format_cpu, format_size
 from fleet.versions import RABBITMQ_IMAGE
@@ -18,20 +16,16 @@ BROKER_NAME = "broker"
 GRACE_SECONDS = 600
 """A node leaves when its quorum queues have a majority elsewhere; the operator's own default is a week, which no node drain waits for."""
 
-DISK_RESERVE_SHARE = 0.25
-"""Share of the volume that stays free at most; a write-ahead log that fills the disk stops the node."""
-
 ALL_REPLICAS_READY = {"pulumi.com/waitFor": "condition=AllReplicasReady"}
 """There is no condition `Ready` on a RabbitmqCluster."""
 
 
 def broker_settings(plan: BrokerPlan) -> str:
     """Lines of rabbitmq.conf beside those that the operator writes."""
-    disk_free_bytes = min(plan.memory_bytes, math.floor(plan.storage_bytes * DISK_RESERVE_SHARE))
     lines = [
         "queue_leader_locator = balanced",
         f"raft.wal_max_size_bytes = {plan.wal_max_bytes}",
-        f"disk_free_limit.absolute = {disk_free_bytes}",
+        f"disk_free_limit.absolute = {plan.disk_free_bytes}",
     ]
     if plan.nodes > 1:
         lines += [

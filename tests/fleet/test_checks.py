@@ -31,6 +31,18 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
     return {"mean": mean, "p99": p99, "limit": limit, **more}
 
 
+def busy_queues(count: int) -> Raw:
+    """Queues that are full after an hour without workers, and small otherwise."""
+    raw = sample_catalogue()
+    raw["queues"] = {
+        f"q{index}": sample_queue(
+            tasks=[f"q{index}.*"], load={"peak": "600/s"}, runtime=runtime("1ms", "2ms", "1s"), wait={"promise": "20m"}
+        )
+        for index in range(count)
+    }
+    return raw
+
+
 @pytest.mark.parametrize(
     ("raw", "path", "words"),
     [
@@ -155,8 +167,26 @@ def runtime(mean: str, p99: str, limit: str, **more: Any) -> Raw:
         pytest.param(
             sample_catalogue(replicas={"max": 5000}),
             "queues",
-            "10000 connections, above the broker's 4194",
+            "10053 connections, above the broker's 4194",
             id="more-connections-than-the-broker-holds",
+        ),
+        pytest.param(
+            sample_catalogue(profile="cpu", concurrency=16),
+            "queues.mail",
+            "makes a pod of cpu 16 and memory 2176Mi, which fits none of c7g.xlarge, m7g.xlarge",
+            id="a-pod-with-more-cores-than-any-node",
+        ),
+        pytest.param(
+            sample_catalogue(load={"peak": "6000/s"}, runtime=runtime("1ms", "2ms", "1s"), wait={"promise": "20m"}),
+            "queues.mail.load.peak",
+            "puts 6000/s on each of 1 broker queue(s), above 5000/s",
+            id="more-messages-than-one-quorum-queue-takes",
+        ),
+        pytest.param(
+            busy_queues(4),
+            "queues",
+            "ask for 10.6Gi of disk on each broker node, which has 10Gi",
+            id="a-backlog-that-the-disk-does-not-hold",
         ),
         pytest.param(
             two_queues("a", "shop.*", "b", "shop.mail.*"),

@@ -12,6 +12,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan, Promise
 from fleet.reasons.explaining import MODULES, SHARED_MODULES
 from fleet.reasons.rules import Rule, rules_of
@@ -251,3 +253,23 @@ def test_every_rule_says_why_and_where_it_comes_from() -> None:
         assert rule.number.means
         if "/" in rule.source and rule.source.startswith(("docs/", "fleet/")):
             assert (ROOT / rule.source).is_file(), rule
+
+
+@pytest.mark.parametrize("environment", ["local", "dev", "staging", "prod"])
+def test_the_arithmetic_of_the_sample_holds_in_every_environment(environment: str) -> None:
+    """Zones, several brokers and a cluster that nobody pays for have other inputs than dev."""
+    plan = load_plan(ROOT / "queues.yaml", default_environment(environment), explain=True)
+    computed = [reason for reason in plan.reasons if reason.basis is Basis.COMPUTED]
+    assert len(computed) > 80
+    for reason in computed:
+        assert_evaluates(reason)
+
+
+@pytest.mark.parametrize("name", ["broker", "nodes", "cost", "web"])
+def test_a_queue_may_be_named_like_what_the_queues_share(name: str) -> None:
+    """What they share stands below `fleet`, which is no queue's name."""
+    raw = sample_catalogue()
+    raw["queues"] = {name: raw["queues"]["mail"]}
+    paths = [reason.path for reason in explained(raw).reasons]
+    assert len(paths) == len(set(paths))
+    assert {f"{name}.cost.idle", f"{name}.worker.pool", "fleet.broker.memory.needed"} <= set(paths)
