@@ -114,7 +114,8 @@ def _publish_settings(producer: ProducerDocument, worker: WorkerDocument | None)
             value="persistent", reason="Survives a broker restart, dead letters too."
         ),
         "task_default_priority": Setting(
-            value=4, reason="RabbitMQ's own default; kombu sends 0 for none, which would put unmarked tasks last."
+            value=None,
+            reason="It would stand in every task as if its caller had asked for it; the router knows better.",
         ),
         "task_serializer": Setting(value="json", reason="Data only: pickle executes what it reads."),
         "result_serializer": Setting(value="json", reason="As task_serializer."),

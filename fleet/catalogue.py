@@ -265,7 +265,7 @@ class QueueSpec(Model):
     retries: RetriesSpec | None = None
     """What follows when a task raises; without it only a task's own retries."""
     priority: dict[TaskPattern, Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)]] = {}
-    """Tasks of this queue that go before (or after) the others: task name or pattern -> 0 to 31, higher first; the others have 4."""
+    """Tasks of this queue that go before (or after) the others: task name or pattern -> 0 to 31, higher first; the others have 4. A caller's own wins."""
     binds: list[BindingPattern] = []
     """Patterns by which publishers that are not Celery reach the queue, on the exchange `ingress`."""
     dead_letter: DeadLetterSpec = DeadLetterSpec()

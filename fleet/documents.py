@@ -1,6 +1,7 @@
 """What of the Plan reaches each pod, as JSON in a ConfigMap.
 
-A worker gets its own queue and the routes, nothing of the other queues' numbers: a number changed on one queue rolls that queue's pods alone.
+A worker gets its own queue and what every publisher needs (routes and priorities), nothing of the other queues' numbers: a number changed on one
+queue rolls that queue's pods alone.
 """
 
 from pathlib import Path
@@ -21,6 +22,15 @@ class Route(Record, frozen=True, kw_only=True):
     queue: str
 
 
+class Priority(Record, frozen=True, kw_only=True):
+    """Tasks of the queue whose name matches the pattern are published with the priority."""
+
+    queue: str
+    pattern: str
+    priority: int
+    """0 to 31, higher first."""
+
+
 class ProducerDocument(Record, frozen=True, kw_only=True):
     """What is needed to publish: the web layer's part, contained in every other document."""
 
@@ -32,6 +42,8 @@ class ProducerDocument(Record, frozen=True, kw_only=True):
     queues: tuple[str, ...]
     """Logical queues, in the catalogue's order; each is a routing key of the exchange."""
     routes: tuple[Route, ...]
+    priorities: tuple[Priority, ...]
+    """What is not of the default priority."""
 
 
 class WorkerDocument(Record, frozen=True, kw_only=True):
@@ -75,6 +87,11 @@ def producer_document(plan: Plan) -> ProducerDocument:
         unrouted=plan.topology.unrouted,
         queues=tuple(queue.name for queue in plan.queues),
         routes=tuple(Route(pattern=pattern, queue=queue.name) for queue in plan.queues for pattern in queue.tasks),
+        priorities=tuple(
+            Priority(queue=queue.name, pattern=pattern, priority=priority)
+            for queue in plan.queues
+            for pattern, priority in queue.priorities.items()
+        ),
     )
 
 

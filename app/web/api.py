@@ -21,9 +21,7 @@ from app.web.metrics import Metrics
 from app.web.publishing import RETRY_AFTER_SECONDS, BrokerUnavailableError, Publisher, TaskCall
 from app.web.results import Results, TaskView
 from fleet.documents import ProducerDocument
-
-HIGHEST_PRIORITY = 31
-"""Quorum queues of RabbitMQ 4.3 know 32 levels; 4 is what a task without a priority has."""
+from fleet.topology import HIGHEST_PRIORITY
 
 
 class TaskBody(BaseModel):
@@ -38,7 +36,7 @@ class TaskBody(BaseModel):
         description="Seconds until the task may start, from 1 on; the broker delays by whole seconds, so fractions are rounded up.",
     )
     priority: Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)] | None = Field(
-        default=None, description="Higher goes first within its queue; 4 when absent."
+        default=None, description="Higher goes first within its queue; the catalogue's when absent."
     )
 
 

@@ -11,6 +11,7 @@ from fleet.errors import Finding
 from fleet.inspection import ApplicationFacts, ScheduleEntry, TaskFacts
 from fleet.routing import Match, matching
 from fleet.source import Source
+from fleet.topology import HIGHEST_PRIORITY
 from fleet.versions import PINNED, Mismatch, mismatches
 
 
@@ -67,6 +68,12 @@ def _check_task(task: TaskFacts, matches: tuple[Match, ...], catalogue: Catalogu
             matches[0].path,
             f"takes {task.name!r}, which names the queue {task.queue!r} itself",
             "What a task says of itself wins, so its load would arrive at the other queue. Let the two agree.",
+        )
+    if task.priority is not None and not 0 <= task.priority <= HIGHEST_PRIORITY:
+        yield source.finding(
+            matches[0].path if matches else ("queues",),
+            f"{'takes' if matches else 'take'} {task.name!r}, which names a priority of its own, {task.priority}, that queues do not have",
+            f"Every publish of it would fail. Take `priority=` out of the task, or give it one from 0 to {HIGHEST_PRIORITY}.",
         )
 
 

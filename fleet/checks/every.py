@@ -12,7 +12,7 @@ from fleet.checks.downstream import check_downstreams
 from fleet.checks.names import check_minimums, check_names
 from fleet.checks.promises import check_fit, check_reaction
 from fleet.checks.retries import check_retries
-from fleet.checks.routing import check_binds, check_routing
+from fleet.checks.routing import check_binds, check_priorities, check_routing
 from fleet.checks.runtime import check_runtime, check_spot
 from fleet.checks.schedule import check_schedule
 from fleet.checks.workers import check_args, check_child_memory, check_pool
@@ -36,6 +36,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
         yield from check_fit(name, spec, source)
         yield from check_pool(name, spec, source)
         yield from check_args(name, spec, source)
+        yield from check_priorities(name, spec, source)
         yield from check_retries(name, spec, source)
         yield from check_spot(name, spec, source)
         yield from check_schedule(name, spec, source)

@@ -1,4 +1,4 @@
-"""A queue in the broker: shards, dead letters and the limits of its policy."""
+"""A queue in the broker: shards, dead letters, the limits of its policy and the priorities of its messages."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from fleet.reasons.sources import (
     CATALOGUE_DEFAULT,
     RABBITMQ_HASH,
     RABBITMQ_POISON,
+    RABBITMQ_PRIORITIES,
     RABBITMQ_QUORUM,
     RABBITMQ_RESOURCES,
     RABBITMQ_TIMEOUT,
@@ -64,9 +65,20 @@ TIMEOUT = _TIMEOUT.computed(
     RABBITMQ_TIMEOUT,
 )
 
+_PRIORITY = Number(path="broker.priority", means="Priority of the messages whose task has none of its own")
+PRIORITY = _PRIORITY.default("RabbitMQ's own; kombu would send 0, which is last", RABBITMQ_PRIORITIES)
+
+_PRIORITIES = Number(
+    path="broker.priorities",
+    means="Priorities of the tasks that have one: higher first, 31 at most",
+    fields=("priorities",),
+)
+PRIORITIES_STATED = _PRIORITIES.stated()
+PRIORITIES_DEFAULT = _PRIORITIES.default("messages keep their order", RABBITMQ_PRIORITIES)
+
 
 def explain(subject: Subject) -> Iterator[Reason]:
-    """The queue and its policy."""
+    """The queue, its policy and the order of its messages."""
     spec, queue = subject.spec, subject.plan
     policy, shards = queue.topology.policy, len(queue.topology.shards)
     yield subject.reason(SHARDS_STATED if is_stated(spec, "shards") else SHARDS_DEFAULT, str(shards))
@@ -85,4 +97,9 @@ def explain(subject: Subject) -> Iterator[Reason]:
         multiplier=queue.worker.prefetch_multiplier,
         grace=f"{queue.worker.grace_seconds}s",
         margin=f"{sizing.GRACE_MARGIN_SECONDS}s",
+    )
+    yield subject.reason(PRIORITY, str(topology.DEFAULT_PRIORITY))
+    yield subject.reason(
+        PRIORITIES_STATED if queue.priorities else PRIORITIES_DEFAULT,
+        ", ".join(f"{pattern} {number}" for pattern, number in queue.priorities.items()) or "none",
     )

@@ -1,6 +1,6 @@
 """Documents and environments of a small fleet, as its pods would be given them."""
 
-from fleet.documents import ProducerDocument, Route, WorkerDocument
+from fleet.documents import Priority, ProducerDocument, Route, WorkerDocument
 from fleet.sizing import Optimization, Pool, Shutdown, WorkerPlan
 
 ENVIRONMENT = {
@@ -26,6 +26,11 @@ PRODUCER = ProducerDocument(
         Route(pattern="shop.orders.*", queue="high"),
         Route(pattern="app.tasks.mail.*", queue="default"),
         Route(pattern="app.tasks.reports.*", queue="reports"),
+    ),
+    priorities=(
+        Priority(queue="high", pattern="shop.orders.cancel", priority=9),
+        Priority(queue="high", pattern="shop.orders.bulk.*", priority=0),
+        Priority(queue="reports", pattern="*.bulk.*", priority=1),
     ),
 )
 

@@ -8,7 +8,7 @@ from celery import Celery
 
 from app.application import load_application, register_tasks
 from app.connections import read_connections
-from app.routing import TaskRouter, UnroutableTaskError
+from app.routing import PriorityError, TaskRouter, UnroutableTaskError
 from app.settings import configure, derive_settings
 from app.worker.running import worker_options
 from fleet.documents import ProducerDocument, WorkerDocument
@@ -29,7 +29,7 @@ def configured(document: ProducerDocument | WorkerDocument = PRODUCER, **environ
         pytest.param("task_create_missing_queues", False, id="a-misspelt-queue-makes-no-classic-queue"),
         pytest.param("task_default_exchange_type", "topic", id="a-direct-exchange-has-no-native-delays"),
         pytest.param("task_default_queue", "unrouted", id="what-has-no-route-ends-where-people-look"),
-        pytest.param("task_default_priority", 4, id="an-unmarked-task-is-not-the-last"),
+        pytest.param("task_default_priority", None, id="a-task-takes-no-priority-before-the-router"),
         pytest.param("task_serializer", "json", id="nothing-is-pickled"),
         pytest.param("accept_content", ["json"], id="nothing-pickled-is-read"),
         pytest.param("task_publish_retry", True, id="a-connection-that-died-in-the-pool-is-replaced"),
@@ -203,6 +203,86 @@ def test_a_message_that_nothing_takes_comes_back() -> None:
 def test_a_task_without_a_queue_is_refused_by_name() -> None:
     with pytest.raises(UnroutableTaskError, match=r"shop\.unknown"):
         TaskRouter(PRODUCER, confirm_timeout_seconds=1)("shop.unknown", (), {}, {})
+
+
+# Priorities
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "priority"),
+    [
+        pytest.param("shop.orders.book", {}, 4, id="no-pattern-takes-it"),
+        pytest.param("shop.orders.cancel", {}, 9, id="by-its-name"),
+        pytest.param("shop.orders.bulk.import", {}, 0, id="by-a-pattern"),
+        pytest.param("app.tasks.mail.bulk.send", {}, 4, id="a-pattern-counts-in-its-own-queue"),
+        pytest.param("shop.orders.bulk.import", {"queue": "reports"}, 1, id="the-queue-that-the-caller-names-counts"),
+        pytest.param("shop.orders.cancel", {"queue": "reports"}, 4, id="and-not-the-tasks-own"),
+        pytest.param("shop.orders.cancel", {"priority": None}, 9, id="none-is-no-priority"),
+        pytest.param("shop.orders.cancel", {"priority": 0}, 0, id="the-callers-own-the-lowest"),
+        pytest.param("shop.orders.bulk.import", {"priority": 31}, 31, id="the-callers-own-the-highest"),
+        pytest.param(
+            "app.tasks.mail.render", {"exchange": "tasks", "routing_key": "0.1.default", "priority": 7}, 7,
+            id="a-retry-keeps-that-of-its-message",
+        ),
+        pytest.param(
+            "shop.orders.cancel", {"exchange": "ingress", "routing_key": "a.b", "priority": None}, 9,
+            id="a-retry-of-a-message-without-one",
+        ),
+        pytest.param(
+            "shop.orders.cancel", {"exchange": "ingress", "routing_key": "a.b", "priority": 255}, 31,
+            id="a-retry-of-a-message-with-more-than-there-is",
+        ),
+    ],
+)  # fmt: skip
+def test_every_message_carries_a_priority(name: str, options: dict[str, Any], priority: int) -> None:
+    """The catalogue's, unless its caller has one: without any, kombu would write 0, which RabbitMQ serves last."""
+    assert route(name, **options)["priority"] == priority
+
+
+@pytest.mark.parametrize("asked", [-1, 32, 4.0, "9", True], ids=["below", "above", "a-fraction", "a-text", "a-truth"])
+def test_a_priority_that_no_queue_has_is_refused(asked: object) -> None:
+    """In words, where it is asked for; RabbitMQ would take it for another."""
+    with pytest.raises(PriorityError, match="0 to 31") as caught:
+        route("shop.orders.book", priority=asked)
+    assert repr(asked) in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "priority"),
+    [
+        pytest.param({}, {}, 9, id="by-the-catalogue"),
+        pytest.param({"priority": 2}, {}, 2, id="by-the-tasks-own-attribute"),
+        pytest.param({"priority": 2}, {"priority": 7}, 7, id="by-its-caller"),
+    ],
+)
+@pytest.mark.parametrize("by_name", [False, True], ids=["apply-async", "send-task"])
+# Celery discourages `priority=` of a task since 5.7; applications have it all the same.
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
+def test_what_is_published_has_the_priority(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], given: dict[str, Any], priority: int, *, by_name: bool
+) -> None:
+    """Through Celery's own publish, with an application that has a default of its own."""
+    app = Celery("user", set_as_current=False)
+    app.conf.task_default_priority = 5
+
+    @app.task(name="shop.orders.cancel", shared=False, **options)
+    def cancel() -> None:
+        """A task."""
+
+    configure(app, PRODUCER, ENVIRONMENT)
+    app.finalize()
+    seen: list[int] = []
+
+    def publish(producer: object, name: str, message: object, **properties: Any) -> None:
+        seen.append(properties["priority"])
+
+    monkeypatch.setattr(app.amqp, "send_task_message", publish)
+    monkeypatch.setattr(type(app.backend), "on_task_call", lambda *_: None)
+    if by_name:
+        app.send_task("shop.orders.cancel", **given)
+    else:
+        app.tasks["shop.orders.cancel"].apply_async(**given)
+    assert seen == [priority]
 
 
 # Delays

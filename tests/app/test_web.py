@@ -154,7 +154,7 @@ def test_priority_and_countdown_reach_the_message(client: Client, celery_app: An
     assert message.headers["eta"] is not None
 
 
-def test_a_task_without_priority_is_in_the_middle(client: Client, celery_app: Any) -> None:
+def test_a_task_without_priority_has_that_of_the_catalogue(client: Client, celery_app: Any) -> None:
     client.post(f"/tasks/{TASK}", CALL)
     assert published(celery_app).properties["priority"] == 4
 

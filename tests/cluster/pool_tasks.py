@@ -39,6 +39,24 @@ def fail(log: str, name: str) -> None:
     raise ConnectionError(name)
 
 
+@app.task(name="pools.ordered.urgent")
+def urgent(log: str, name: str) -> None:
+    """Goes first by the catalogue."""
+    _write(log, f"ran {name}")
+
+
+@app.task(name="pools.ordered.plain")
+def plain(log: str, name: str) -> None:
+    """Has no priority of its own."""
+    _write(log, f"ran {name}")
+
+
+@app.task(name="pools.ordered.bulk")
+def bulk(log: str, name: str) -> None:
+    """Goes last by the catalogue."""
+    _write(log, f"ran {name}")
+
+
 @app.task(name="pools.identify")
 def identify(log: str, name: str) -> None:
     """Says which process ran it."""

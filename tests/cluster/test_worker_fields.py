@@ -1,4 +1,4 @@
-"""What the catalogue says of retries and of a queue's worker, in real workers against a real broker."""
+"""What the catalogue says of retries, of priorities and of a queue's worker, in real workers against a real broker."""
 
 import time
 from collections.abc import Iterator
@@ -26,6 +26,11 @@ QUEUES: dict[str, dict[str, Any]] = {
     "prefork": {"pool": "prefork", "retries": RETRIES},
     "replaced": {"pool": "prefork", "concurrency": 1, "args": {"max_tasks_per_child": 2}},
     "ahead": {"pool": "gevent", "concurrency": 2, "args": {"prefetch_multiplier": 3}},
+    "ordered": {
+        "pool": "gevent",
+        "concurrency": 1,
+        "priority": {"pools.ordered.urgent": 9, "pools.ordered.b*": 1},
+    },
 }
 
 
@@ -97,4 +102,23 @@ def test_a_worker_takes_as_many_messages_ahead_as_it_may(declared_fleet: Declare
         time.sleep(5)  # statistics are up to five seconds old
         assert eventually(counts, within_seconds=2, waiting_for="unacknowledged messages") == (6, 4)
         assert len(lines(log, 2)) == 2
+    app.close()
+
+
+def test_of_what_waits_the_highest_priority_goes_first(declared_fleet: DeclaredFleet, tmp_path: Path) -> None:
+    """The caller's own, then the catalogue's, then the others; on one level in the order of arrival, and what kombu would send as 0 is not last."""
+    log, app = tmp_path / "events", sender(declared_fleet)
+    for number in range(3):
+        for kind in ("bulk", "plain", "urgent"):
+            app.send_task(f"pools.ordered.{kind}", (str(log), f"{kind}-{number}"))
+    app.send_task("pools.ordered.bulk", (str(log), "asked-for"), priority=31)
+    with working(declared_fleet, "ordered", tmp_path) as worker:
+        seen = lines(log, 10)
+        assert worker.stop() == 0
+    assert seen == [
+        "ran asked-for",
+        *(f"ran urgent-{number}" for number in range(3)),
+        *(f"ran plain-{number}" for number in range(3)),
+        *(f"ran bulk-{number}" for number in range(3)),
+    ]
     app.close()

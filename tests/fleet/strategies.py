@@ -74,10 +74,20 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
             "longest": f"{backoff + draw(st.integers(0, 3600))}s",
             "jitter": draw(st.booleans()),
         }
+    if draw(st.booleans()):
+        queue["priority"] = draw(priorities(tasks=tasks.removesuffix("*")))
     further = draw(further_fields(word=tasks.split(".")[-2], wait_seconds=wait, mean=mean))
     if (burst := further.pop("burst", None)) is not None:
         queue["load"]["burst"] = burst
     return queue | further
+
+
+@st.composite
+def priorities(draw: st.DrawFn, *, tasks: str) -> dict[str, int]:
+    """Priorities of tasks that begin so; those whose patterns meet are the same."""
+    urgent, rest = draw(st.integers(0, 31)), draw(st.integers(0, 31))
+    names = draw(st.lists(st.sampled_from(["urgent", "u*", "bulk.*"]), max_size=3, unique=True))
+    return {f"{tasks}{name}": urgent if name.startswith("u") else rest for name in names}
 
 
 WINDOWS = [

@@ -71,6 +71,13 @@ def test_an_application_whose_tasks_all_have_one_queue_has_no_findings() -> None
             id="a-task-that-names-another-queue",
         ),
         pytest.param(
+            application_facts(task_facts("shop.mail.send", priority=255)),
+            {"mail": ["shop.mail.*"]},
+            "queues.mail.tasks[0]",
+            ("'shop.mail.send'", "a priority of its own, 255", "0 to 31"),
+            id="a-task-with-a-priority-that-queues-do-not-have",
+        ),
+        pytest.param(
             application_facts(MAIL, schedule=(ScheduleEntry(name="nightly", task="shop.gone.x", queue=None),)),
             {"mail": ["shop.mail.*"]},
             "queues",

@@ -233,6 +233,18 @@ def busy_queues(count: int) -> Raw:
             "is '*.urgent', which meets 'orders.#' of queue 'a'",
             id="a-routing-key-with-two-queues",
         ),
+        pytest.param(
+            two_queues("a", "shop.a.*", "b", "shop.b.*", priority={"shop.a.x": 9, "shop.b.*": 9}),
+            "queues.a.priority.shop.b.*",
+            "meets no task of this queue, which takes 'shop.a.*'",
+            id="a-priority-of-another-queues-tasks",
+        ),
+        pytest.param(
+            sample_catalogue(priority={"shop.tasks.*": 2, "shop.tasks.pay": 9}),
+            "queues.mail.priority.shop.tasks.pay",
+            "is 9, but 'shop.tasks.*', which it meets, is 2",
+            id="a-task-with-two-priorities",
+        ),
     ],
 )
 def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw, path: str, words: str) -> None:
@@ -289,6 +301,10 @@ def test_what_cannot_work_is_found_before_it_is_applied(tmp_path: Path, raw: Raw
         pytest.param(two_queues("a", "shop.a.*", "b", "shop.b.*"), id="patterns-that-do-not-meet"),
         pytest.param(bound_queues(["orders.#", "orders.*"], ["mail.#"]), id="patterns-of-one-queue-that-meet"),
         pytest.param(two_queues("a", "x.*", "a-1", "y.*"), id="a-name-like-a-shards-where-there-are-none"),
+        pytest.param(
+            sample_catalogue(priority={"*.pay": 9, "shop.tasks.p*": 9, "shop.tasks.mail": 0}),
+            id="priorities-that-meet-and-agree",
+        ),
     ],
 )
 def test_what_is_just_inside_a_rule_passes(tmp_path: Path, raw: Raw) -> None:

@@ -46,6 +46,7 @@ def test_a_document_that_was_written_is_read_back_the_same(raw: dict[str, Any]) 
         ),
         pytest.param({"load": {"peak": "50/s"}}, set(), id="more-load-rolls-no-pod"),
         pytest.param({"tasks": ["shop.letters.*"]}, {"mail", "orders"}, id="a-route-concerns-all-who-publish"),
+        pytest.param({"priority": {"shop.tasks.pay": 9}}, {"mail", "orders"}, id="so-does-a-priority"),
     ],
 )
 def test_a_changed_number_rolls_only_the_pods_that_use_it(
@@ -78,7 +79,7 @@ def test_delayed_messages_of_a_sharded_queue_leave_to_its_own_exchange(tmp_path:
         pytest.param("{", "is no ProducerDocument", id="cut-off-json"),
         pytest.param('{"fleet": "f"}', "missing required field", id="a-missing-field"),
         pytest.param(
-            '{"fleet":"f","application":"a","vhost":"v","exchange":"e","unrouted":"u","queues":[],"routes":[],"more":1}',
+            '{"fleet":"f","application":"a","vhost":"v","exchange":"e","unrouted":"u","queues":[],"routes":[],"priorities":[],"more":1}',
             "unknown field `more`",
             id="a-field-of-another-version",
         ),

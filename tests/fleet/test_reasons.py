@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 STATED = {
     "name", "tasks", "profile", "idempotent", "promise.mean_seconds", "promise.p99_seconds", "promise.limit_seconds",
     "topology.ingress_patterns", "worker.max_tasks_per_child", "worker.optimization", "autoscaling.windows",
-    "pod", "priorities", "downstream",
+    "pod", "downstream",
 }  # fmt: skip
 """Fields of a queue that are what the user wrote, or nothing where the user wrote nothing."""
 
@@ -181,6 +181,9 @@ def assert_shows(reason: Reason, deployed: Any) -> None:
         assert reason.value in ("none", "ready + unacknowledged"), reason
     elif isinstance(deployed, tuple):
         assert reason.value == str(len(deployed)), reason
+    elif isinstance(deployed, dict):
+        shown = [entry.rsplit(" ", 1) for entry in reason.value.split(", ")] if reason.value != "none" else []
+        assert {key: int(number) for key, number in shown} == deployed, reason
     elif isinstance(deployed, RetryPlan):
         assert reason.value == str(deployed.max_retries), reason
     elif isinstance(deployed, str):

@@ -92,6 +92,7 @@ def _changed(queue: str, **fields: Any) -> Raw:
         pytest.param(_changed("mail", memory="200Mi"), id="memory"),
         pytest.param(_changed("mail", concurrency=2), id="concurrency"),
         pytest.param(_changed("money", tasks=["shop.money.*", "shop.bank.*"]), id="routes"),
+        pytest.param(_changed("money", priority={"shop.money.pay": 9}), id="priorities"),
         pytest.param(_changed("mail", shards=3), id="shards"),
         pytest.param(_changed("money", shards=1), id="no-shards-any-more"),
         pytest.param(_changed("mail", binds=["mail.#", "post.*"]), id="the-first-publishers-that-are-not-celery"),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app.routing import matching_queue
+from app.routing import TaskRouter
 from fleet.cli import app
 from fleet.documents import producer_document
 from tests.fleet.strategies import load_from, sample_queue
@@ -55,7 +55,9 @@ def test_a_task_and_its_queue(task: str, queue: str, pattern: str, priority: int
     assert (route["queue"], route["pattern"], route["priority"], route["routing_key"]) == (
         queue, pattern, priority, queue,
     )  # fmt: skip
-    assert matching_queue(producer_document(load_from(RAW, catalogue.parent)).routes, task) == queue
+    router = TaskRouter(producer_document(load_from(RAW, catalogue.parent)), confirm_timeout_seconds=1)
+    published = router(task, (), {}, {})
+    assert (published["queue"], published["priority"]) == (queue, priority)
 
 
 def test_several_tasks_with_shards_and_other_publishers(catalogue: Path) -> None:
