@@ -2,8 +2,10 @@
 
 Tasks start in the order of their arrival, each on the slot that has been free longest (RabbitMQ serves consumers in turn). Between two events
 that change pods or look at the queue, tasks are served in one tight loop over a heap of slots. A pod is paid for from when it is wanted until it is
-gone. Told to stop, it takes no new task and finishes those in hand; what outlasts the grace is interrupted and counted (its second run is not
-simulated). Which pods stop follows the ReplicaSet controller: those that are not ready first, then the youngest, in powers of two of their age.
+gone. What a pod holds ahead (a prefetch multiplier above 1) is counted as unacknowledged and otherwise started as if it waited in the queue: such
+tasks run for milliseconds, and `fleet check` keeps their wait in a worker to a share of the promise. Told to stop, a pod takes no new task and
+finishes those in hand; what outlasts the grace is interrupted and counted (its second run is not simulated). Which pods stop follows the
+ReplicaSet controller: those that are not ready first, then the youngest, in powers of two of their age.
 Source: kubernetes pkg/controller/controller_utils.go, `ActivePodsWithRanks`.
 """
 
@@ -29,7 +31,7 @@ class Sample:
     ready: int
     """Messages that no worker has."""
     busy: int
-    """Messages in a worker's hands, those of stopping pods included."""
+    """Messages in a worker's hands, those of stopping pods and those held ahead included."""
     arrived: int
     replicas: int
     """Wanted pods, starting ones included."""
@@ -74,7 +76,7 @@ class Simulation:
 
     def __init__(
         self, workload: Workload, world: World, controller: Controller, *, concurrency: int, grace_seconds: float,
-        seed: int, first_sample: float = 0.0, instant: bool = False,
+        seed: int, first_sample: float = 0.0, instant: bool = False, prefetch_multiplier: int = 1,
     ) -> None:  # fmt: skip
         """`seed` is of the pods' start-up times and `first_sample` the phase of the statistics' clock.
 
@@ -87,6 +89,7 @@ class Simulation:
         self._controller = controller
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
+        self._held_ahead = concurrency * (prefetch_multiplier - 1)
         self._first_sample = first_sample
         self._instant = instant
         self._random = np.random.default_rng(seed)
@@ -173,11 +176,13 @@ class Simulation:
         live = sum(1 for free, _ in self._slots if free > now)
         self._stopping = [finish for finish in self._stopping if finish > now]
         arrived = bisect_right(self._arrivals, now)
+        waiting = arrived - len(self._starts)
+        held = min(waiting, self._held_ahead * len(self._ready_since))
         self.samples.append(
             Sample(
                 seconds=now,
-                ready=arrived - len(self._starts),
-                busy=live + len(self._stopping),
+                ready=waiting - held,
+                busy=live + len(self._stopping) + held,
                 arrived=arrived,
                 replicas=self.replicas,
                 ready_pods=len(self._ready_since),

@@ -45,6 +45,8 @@ class SimulatedQueue:
     """What policies without a rule for the minimum start from."""
     batch_messages: int
     autoscaling: AutoscalingPlan
+    prefetch_multiplier: int = 1
+    """Messages that a slot holds."""
     shards: int = 1
     """Broker queues that are all like this one."""
 
@@ -98,6 +100,7 @@ def simulated_queue(queue: QueuePlan, *, batch_messages: int | None = None) -> S
         declared_minimum=min(1, auto.min_replicas),
         batch_messages=batch_messages or max(1, round(rate * BATCH_SECONDS)),
         autoscaling=auto,
+        prefetch_multiplier=queue.worker.prefetch_multiplier,
         shards=shards,
     )
 

@@ -75,6 +75,7 @@ def simulate(policy: PolicyName, workload: Workload, queue: SimulatedQueue, worl
     return Simulation(
         workload, world, _CONTROLLERS[policy](queue, world, phases),
         concurrency=queue.concurrency, grace_seconds=grace, seed=seed, first_sample=phases.sample,
+        prefetch_multiplier=queue.prefetch_multiplier,
     ).run()  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def simulate_plan(plan: AutoscalingPlan, workload: Workload, queue: SimulatedQue
     return Simulation(
         workload, world, _keda(scaled_object(plan), world, phases),
         concurrency=queue.concurrency, grace_seconds=queue.grace_seconds, seed=seed, first_sample=phases.sample,
+        prefetch_multiplier=queue.prefetch_multiplier,
     ).run()  # fmt: skip
 
 

@@ -50,10 +50,12 @@ def run(
     concurrency: int = 1,
     grace_seconds: float = 3600.0,
     world: World = WORLD,
+    prefetch_multiplier: int = 1,
 ) -> Run:
     return Simulation(
-        workload, world, Script(*steps), concurrency=concurrency, grace_seconds=grace_seconds, seed=1
-    ).run()
+        workload, world, Script(*steps), concurrency=concurrency, grace_seconds=grace_seconds, seed=1,
+        prefetch_multiplier=prefetch_multiplier,
+    ).run()  # fmt: skip
 
 
 def sample_plan(environment: str) -> Plan:

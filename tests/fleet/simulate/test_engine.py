@@ -127,3 +127,18 @@ def test_every_task_starts_once_in_order_and_pods_pay_for_it(
     assert bool(np.all(starts >= workload.arrivals))
     assert bool(np.all(np.diff(starts) >= 0))
     assert result.pod_seconds * concurrency >= workload.work_seconds - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "counts"),
+    [
+        pytest.param(1, (6, 4), id="a-message-a-slot"),
+        pytest.param(2, (2, 8), id="two-a-slot"),
+        pytest.param(9, (0, 10), id="more-than-there-are"),
+    ],
+)
+def test_what_pods_hold_ahead_is_unacknowledged(multiplier: int, counts: tuple[int, int]) -> None:
+    """Two pods of two slots and ten tasks that take their time: statistics tell the held ones from those in the queue."""
+    found = run(work(*[(0.0, 30.0)] * 10), [(0, 2)], concurrency=2, prefetch_multiplier=multiplier)
+    sample = next(sample for sample in found.samples if sample.seconds > 0)
+    assert (sample.ready, sample.busy, sample.live_busy) == (*counts, 4)
