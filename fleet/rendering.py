@@ -75,13 +75,13 @@ def queue_cells(queue: QueuePlan) -> tuple[str, ...]:
     cpu_limit = f" (limit {format_cpu(resources.cpu_limit_millicores)})" if resources.cpu_limit_millicores else ""
     return (
         queue.name,
-        f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}",
+        f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}{_ingress(queue)}",
         f"{format_number(promise.percentile)} % in {format_duration(promise.wait_seconds)}",
         f"{queue.profile}: {worker.pool.value}, {worker.concurrency} slot(s){shards}{_worker_extras(queue)}",
         f"cpu {format_cpu(resources.cpu_request_millicores)}{cpu_limit}, memory {format_size(resources.memory_bytes)}",
         f"{soft}hard {format_duration(worker.hard_limit_seconds)}, grace {worker.grace_seconds}s{retries}",
         auto.formula or f"{format_number(auto.target)} messages a pod",
-        f"{auto.min_replicas} .. {auto.max_replicas}" + (" a shard" if queue.topology.sharded else ""),
+        f"{auto.min_replicas} .. {auto.max_replicas}{' a shard' if queue.topology.sharded else ''}{_replicas_extras(queue)}",
     )
 
 
@@ -96,16 +96,39 @@ def _worker_extras(queue: QueuePlan) -> str:
     return "".join(text for text, shown in extras.items() if shown)
 
 
+def _ingress(queue: QueuePlan) -> str:
+    """How many patterns lead publishers that are not Celery here; `shared_rows` has them."""
+    number = len(queue.topology.ingress_patterns)
+    return f", {number} ingress pattern{'s' if number > 1 else ''}" if number else ""
+
+
+def _replicas_extras(queue: QueuePlan) -> str:
+    """What raises the minimum by the clock, and what caps the maximum."""
+    windows = queue.autoscaling.windows
+    peaks = f"; from {', '.join(str(window.min_replicas) for window in windows)} in known peaks" if windows else ""
+    cap = f"; {queue.downstream.name} takes {queue.downstream.limit} tasks" if queue.downstream else ""
+    return peaks + cap
+
+
 def shared_rows(plan: Plan) -> list[Sequence[str]]:
     """What all queues share, as name and description."""
     broker = plan.broker
     size = f"cpu {format_cpu(broker.cpu_millicores)}, memory {format_size(broker.memory_bytes)}, disk {format_size(broker.storage_bytes)}"
+    patterns = [
+        f"{', '.join(queue.topology.ingress_patterns)} to {queue.name}"
+        for queue in plan.queues
+        if queue.topology.ingress_patterns
+    ]
+    ingress = (
+        [("ingress", f"{plan.topology.ingress} (topic, not for Celery): {'; '.join(patterns)}")] if patterns else []
+    )
     return [
         ("broker", f"RabbitMQ, {broker.nodes} node(s), {size}; vhost {plan.topology.vhost}"),
         (
             "exchange",
             f"{plan.topology.exchange} (topic; routing key = queue), messages without a route in {plan.topology.unrouted}",
         ),
+        *ingress,
         ("nodes", nodes_summary(plan.nodes)),
         ("cost", cost_summary(plan.cost)),
         ("dead letters", ", ".join(queue.topology.dead_letter_queue for queue in plan.queues)),

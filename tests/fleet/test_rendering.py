@@ -12,9 +12,9 @@ from fleet.loading import load_plan
 from fleet.page import plan_page
 from fleet.plan import Plan
 from fleet.records import Basis, Reason
-from fleet.rendering import plan_lines, queue_cells, reason_cells
+from fleet.rendering import plan_lines, queue_cells, reason_cells, shared_rows
 from fleet.tables import UNBOUNDED, Screen
-from tests.fleet.strategies import load_from, sample_queue
+from tests.fleet.strategies import Raw, load_from, sample_queue
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,6 +91,51 @@ def test_what_most_queues_do_not_have_is_shown_where_it_is(
 ) -> None:
     found = cells(tmp_path, **fields)
     assert (found[3], found[5]) == (worker, limits)
+
+
+@pytest.mark.parametrize(
+    ("fields", "load", "replicas"),
+    [
+        pytest.param({}, "10/s x 200ms", "1 .. 2", id="nothing-more"),
+        pytest.param(
+            {"binds": ["mail.#", "post.*"]}, "10/s x 200ms, 2 ingress patterns", "1 .. 2", id="other-publishers"
+        ),
+        pytest.param(
+            {"shards": 2, "schedule": [
+                {"from": "0 8 * * *", "to": "0 9 * * *", "min": 5}, {"from": "0 20 * * *", "to": "0 21 * * *", "min": 3},
+            ]},
+            "10/s x 200ms", "1 .. 5 a shard; from 5, 3 in known peaks", id="known-peaks",
+        ),
+        pytest.param(
+            {"depends_on_downstream": {"name": "db", "limit": 4}},
+            "10/s x 200ms", "1 .. 1; db takes 4 tasks", id="a-downstream",
+        ),
+    ],
+)  # fmt: skip
+def test_what_moves_the_bounds_is_shown_beside_them(
+    tmp_path: Path, fields: dict[str, object], load: str, replicas: str
+) -> None:
+    found = cells(tmp_path, wait={"promise": "20m"}, **fields)
+    assert (found[1], found[7]) == (load, replicas)
+
+
+def test_the_patterns_of_other_publishers_stand_beside_the_queues(tmp_path: Path) -> None:
+    """Which leads where; without any there is no such line."""
+    queues = {
+        "mail": sample_queue(tasks=["shop.mail.*"], binds=["mail.#", "post.*"]),
+        "money": sample_queue(tasks=["shop.money.*"], binds=["money.#"]),
+        "news": sample_queue(tasks=["shop.news.*"]),
+    }
+    assert ["ingress", "ingress (topic, not for Celery): mail.#, post.* to mail; money.# to money"] in shared(
+        queues, tmp_path
+    )
+    del queues["mail"]["binds"], queues["money"]["binds"]
+    assert "ingress" not in {row[0] for row in shared(queues, tmp_path)}
+
+
+def shared(queues: dict[str, Raw], folder: Path) -> list[list[str]]:
+    """What `fleet plan` shows beside the queues."""
+    return [list(row) for row in shared_rows(load_from({"application": "shop.celery:app", "queues": queues}, folder))]
 
 
 class Reader(HTMLParser):
