@@ -74,6 +74,10 @@ def queues(draw: st.DrawFn, *, tasks: str) -> Raw:
             "longest": f"{backoff + draw(st.integers(0, 3600))}s",
             "jitter": draw(st.booleans()),
         }
+    names = draw(st.lists(st.sampled_from(["API_TOKEN", "DB_PASSWORD"]), max_size=2, unique=True))
+    if names:
+        secrets = {name: {"secret": f"kept-{name.lower().replace('_', '-')}", "key": "value"} for name in names}
+        queue["pod"] = {"env": {"REGION": "north"}, "secrets": secrets}
     if draw(st.booleans()):
         queue["priority"] = draw(priorities(tasks=tasks.removesuffix("*")))
     further = draw(further_fields(word=tasks.split(".")[-2], wait_seconds=wait, mean=mean))

@@ -1,13 +1,18 @@
 """Known peaks, shared downstreams, declared bursts and stated requests: what they become, and what is refused of them."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fleet.checks.downstream import share_out
 from fleet.checks.schedule import is_cron
 from fleet.errors import CatalogueError, Finding
-from fleet.plan import Plan
+from fleet.plan import Plan, QueuePlan
 from fleet.scaling import burst_maximum
 from tests.fleet.strategies import Raw, load_from, sample_catalogue, sample_queue
 
@@ -229,6 +234,49 @@ def test_what_no_sharing_can_hold_is_said(tmp_path: Path) -> None:
     """Six pods and one, of four slots each, are 28."""
     (finding,) = findings_of(sharing({}, {}, 27), tmp_path)
     assert "Raise the limit to 28 or more" in finding.fix
+
+
+@st.composite
+def sharers(draw: st.DrawFn) -> tuple[list[QueuePlan], list[int], list[int]]:
+    """Queues that share a downstream, the pods that each needs, and the tasks that one pod of each of its shards runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        (base,) = load_from(sample_catalogue(), Path(folder)).queues
+    queues, needs, slots = [], [], []
+    for index in range(draw(st.integers(1, 5))):
+        peak, minimum, burst = draw(st.integers(1, 40)), draw(st.integers(0, 40)), draw(st.integers(0, 40))
+        concurrency, shards = draw(st.integers(1, 9)), draw(st.integers(1, 4))
+        needs.append(max(peak, minimum, burst))
+        slots.append(concurrency * shards)
+        auto = msgspec.structs.replace(
+            base.autoscaling, peak_replicas=peak, min_replicas=minimum, burst_replicas=burst,
+            max_replicas=needs[-1] + draw(st.integers(0, 40)),
+        )  # fmt: skip
+        queues.append(
+            msgspec.structs.replace(
+                base,
+                name=f"q{index}",
+                autoscaling=auto,
+                worker=msgspec.structs.replace(base.worker, concurrency=concurrency),
+                topology=msgspec.structs.replace(base.topology, shards=tuple(f"q{index}-{n}" for n in range(shards))),
+            )
+        )
+    return queues, needs, slots
+
+
+@given(shared=sharers(), spare=st.integers(-200, 400))
+def test_proposed_maxima_fit_the_limit_and_give_each_what_it_needs(
+    shared: tuple[list[QueuePlan], list[int], list[int]], spare: int
+) -> None:
+    """And nobody more than its own maximum; where the needs alone are too many, nothing is proposed."""
+    queues, needs, slots = shared
+    limit = sum(need * size for need, size in zip(needs, slots, strict=True)) + spare
+    proposed = share_out(queues, limit)
+    assert (proposed is None) == (spare < 0)
+    if proposed is not None:
+        assert list(proposed) == [queue.name for queue in queues]
+        assert sum(pods * size for pods, size in zip(proposed.values(), slots, strict=True)) <= limit
+        for queue, need, pods in zip(queues, needs, proposed.values(), strict=True):
+            assert 1 <= need <= pods <= queue.autoscaling.max_replicas
 
 
 def test_what_is_shared_has_one_limit(tmp_path: Path) -> None:
