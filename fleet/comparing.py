@@ -1,4 +1,5 @@
-"""What changes from one catalogue to another: in its own words, in the numbers derived from it, in the objects made of them, and what is dangerous.
+"""What changes from one catalogue to another: in its own words, in the numbers derived from it, in the objects made of them, in what a month costs, and
+what is dangerous.
 
 Values are compared as they are understood and shown as they are written, so `240s` in place of `4m` is no change.
 """
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from fleet.catalogue import QueueSpec
+from fleet.demand import Month
 from fleet.loading import Draft
 from fleet.objects import IMMUTABLE, Identity, plan_objects
 from fleet.plan import Plan
@@ -42,6 +44,14 @@ class ObjectChange(Record, frozen=True, kw_only=True):
     """Whether running pods are replaced."""
 
 
+class CostChange(Record, frozen=True, kw_only=True):
+    """What a month costs on both sides, whether it differs or not."""
+
+    before: Month | None
+    """None where there is no such queue, or nothing is counted: a cluster of your own, nodes with GPUs."""
+    after: Month | None
+
+
 class Danger(Record, frozen=True, kw_only=True):
     """What may cost messages or promises."""
 
@@ -57,6 +67,8 @@ class QueueChange(Record, frozen=True, kw_only=True):
     fields: tuple[FieldChange, ...]
     reasons: tuple[ReasonChange, ...]
     objects: tuple[ObjectChange, ...]
+    cost: CostChange
+    """The queue's part of its nodes."""
     dangers: tuple[Danger, ...]
 
 
@@ -73,6 +85,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     """Numbers that all queues share."""
     objects: tuple[ObjectChange, ...]
     """What all queues share."""
+    cost: CostChange
+    """The whole environment."""
 
 
 def compare(before: Draft, after: Draft) -> Comparison:
@@ -94,7 +108,12 @@ def compare(before: Draft, after: Draft) -> Comparison:
         queues=tuple(change for change in changes if change.fields or change.reasons or change.objects),
         reasons=tuple(_reason_changes(SHARED, before.plan, after.plan)),
         objects=objects.get("", ()),
+        cost=CostChange(before=_total(before.plan), after=_total(after.plan)),
     )
+
+
+def _total(plan: Plan) -> Month | None:
+    return plan.cost.total if plan.cost.region else None
 
 
 def _object_changes(before: Plan, after: Plan) -> dict[str, tuple[ObjectChange, ...]]:
@@ -126,8 +145,14 @@ def _queue_change(name: str, before: Draft, after: Draft, objects: tuple[ObjectC
         fields=tuple(_field_changes(name, before, after)),
         reasons=tuple(_reason_changes(name, before.plan, after.plan)),
         objects=objects,
+        cost=CostChange(before=_queue_month(before.plan, name), after=_queue_month(after.plan, name)),
         dangers=tuple(_dangers(name, before, after)),
     )
+
+
+def _queue_month(plan: Plan | None, name: str) -> Month | None:
+    costs = plan.cost.queues if plan else ()
+    return next((cost.month for cost in costs if cost.queue == name and cost.instance is not None), None)
 
 
 def _spec(draft: Draft, name: str) -> QueueSpec | None:

@@ -1,9 +1,10 @@
-"""A comparison as text: queue by queue, what was written, what follows, which objects, what is dangerous."""
+"""A comparison as text: queue by queue, what was written, what follows, which objects, what a month costs, what is dangerous."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from fleet.comparing import Comparison, ObjectChange, QueueChange, ReasonChange
+from fleet.comparing import Comparison, CostChange, ObjectChange, QueueChange, ReasonChange
+from fleet.demand import Month
 from fleet.records import Reason
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -30,6 +31,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     rolling = _names(comparison, "Deployment")
     yield f"Pods that roll: {', '.join(rolling) if rolling else 'none'}"
     yield f"Objects: {_counts(comparison)}"
+    yield from _cost_lines(comparison.cost, "Costs")
     dangers = sum(len(queue.dangers) for queue in comparison.queues)
     if dangers:
         yield f"Dangerous: {dangers}, marked with !"
@@ -46,6 +48,7 @@ def _queue_lines(queue: QueueChange) -> Iterator[str]:
         for reason in queue.reasons:
             yield from _reason_lines(reason)
     yield from _object_lines(queue.objects)
+    yield from _cost_lines(queue.cost, "  costs")
 
 
 def _reason_lines(change: ReasonChange) -> Iterator[str]:
@@ -62,6 +65,19 @@ def _value(reason: Reason | None) -> str:
 def _object_lines(objects: Iterable[ObjectChange]) -> Iterator[str]:
     for item in objects:
         yield f"  {item.kind} {item.name} is {item.action}{', its pods roll' if item.pods_roll else ''}"
+
+
+def _cost_lines(cost: CostChange, word: str) -> Iterator[str]:
+    if cost.before is None and cost.after is None:
+        return
+    if cost.before == cost.after:
+        yield f"{word} as before, USD a month: {_month(cost.after)}"
+    else:
+        yield f"{word}, USD a month: {_month(cost.before)} -> {_month(cost.after)}"
+
+
+def _month(month: Month | None) -> str:
+    return f"{month.idle:,.2f} idle, {month.expected:,.2f} expected, {month.peak:,.2f} at peak" if month else "nothing"
 
 
 def _all(comparison: Comparison) -> list[ObjectChange]:

@@ -54,8 +54,10 @@ SHAPES = {
     ),
     "diff": (
         "`{before, after, environment, application, queues: [{queue, change, fields: [{path, before, after}],"
-        " reasons: [{path, before: reason, after: reason}], objects: [{kind, name, action, pods_roll}], dangers: [{problem, fix}]}], reasons, objects}`;"
-        " `change` is added, removed or changed, `action` created, updated, replaced or deleted"
+        " reasons: [{path, before: reason, after: reason}], objects: [{kind, name, action, pods_roll}], cost: {before, after}, dangers: [{problem, fix}]}],"
+        " reasons, objects, cost: {before, after}}`;"
+        " `change` is added, removed or changed, `action` created, updated, replaced or deleted;"
+        " a cost is a month as in `fleet cost`, null where there is none"
     ),
     "init": "`{file, guesses}`: what was written, and how many values are to be corrected",
     "simulate": (

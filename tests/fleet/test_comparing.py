@@ -9,6 +9,7 @@ import yaml
 
 from fleet.comparing import Comparison, QueueChange, compare
 from fleet.comparison_text import comparison_lines
+from fleet.demand import Month
 from fleet.environment import default_environment
 from fleet.files import read_catalogue
 from fleet.loading import Draft, draft_plan
@@ -24,10 +25,10 @@ BASE: Raw = {
 }
 
 
-def draft(raw: Raw, folder: Path, name: str) -> Draft:
+def draft(raw: Raw, folder: Path, name: str, environment: str = "prod") -> Draft:
     path = folder / name
     path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    return draft_plan(read_catalogue(path, shown_as=name), default_environment("prod"), explain=True)
+    return draft_plan(read_catalogue(path, shown_as=name), default_environment(environment), explain=True)
 
 
 def compared(folder: Path, changed: Raw) -> Comparison:
@@ -95,6 +96,40 @@ def test_a_new_route_rolls_every_pod(tmp_path: Path) -> None:
     """Each of them publishes, so each holds the routes of all queues."""
     comparison = compared(tmp_path, changed(tasks=["shop.mail.*", "shop.post.*"]))
     assert rolling(comparison) == {"web", "beat", "worker-mail", "worker-money-0", "worker-money-1"}
+
+
+def figures(month: Month | None) -> tuple[float, float, float] | None:
+    return (round(month.idle, 2), round(month.expected, 2), round(month.peak, 2)) if month else None
+
+
+def test_what_a_month_costs_is_shown_for_the_queue_and_in_all(tmp_path: Path) -> None:
+    """Ten times the load of one queue: its part of the nodes before and after, and the whole environment."""
+    comparison = compared(tmp_path, changed(load={"peak": "100/s"}))
+    cost = one(comparison).cost
+    assert (figures(cost.before), figures(cost.after)) == ((7.53, 7.53, 7.53), (30.11, 30.11, 45.16))
+    assert figures(comparison.cost.before) == (1413.75, 1413.75, 1413.75)
+    assert figures(comparison.cost.after) == (1633.45, 1633.45, 1633.45)
+    shown = list(comparison_lines(comparison))
+    assert sum("USD a month:" in line and " -> " in line for line in shown) == 2
+
+
+def test_a_queue_that_comes_cost_nothing_before_and_the_others_stay(tmp_path: Path) -> None:
+    """Null for programs, nothing for people."""
+    raw = copy.deepcopy(BASE)
+    raw["queues"]["post"] = sample_queue(tasks=["shop.post.*"])
+    comparison = compared(tmp_path, raw)
+    (post,) = [change for change in comparison.queues if change.queue == "post"]
+    assert (post.cost.before, figures(post.cost.after)) == (None, (7.53, 7.53, 7.53))
+    assert any(line.startswith("  costs, USD a month: nothing -> ") for line in comparison_lines(comparison))
+
+
+def test_where_nothing_is_paid_no_cost_is_shown(tmp_path: Path) -> None:
+    """A cluster of your own: no line, and null for programs."""
+    more = draft(changed(load={"peak": "100/s"}), tmp_path, "after.yaml", "local")
+    comparison = compare(draft(BASE, tmp_path, "before.yaml", "local"), more)
+    for cost in (comparison.cost, one(comparison).cost):
+        assert (cost.before, cost.after) == (None, None)
+    assert not any("USD" in line for line in comparison_lines(comparison))
 
 
 def test_a_queue_that_is_removed_is_dangerous(tmp_path: Path) -> None:
