@@ -101,6 +101,13 @@ def queue_cost(queue: QueuePlan, instance: str, cloud: Cloud) -> QueueCost:
     )
 
 
+def pod_hour_usd(queue: QueuePlan, cost: QueueCost) -> float | None:
+    """What one pod of a queue takes of its node in an hour; None where its nodes are not counted."""
+    if cost.instance is None:
+        return None
+    return INSTANCE_TYPES[cost.instance].share_of(*pod_size(queue)) * cost.node_usd / HOURS_A_MONTH
+
+
 def _use_of_spot(queue: QueuePlan) -> Literal["used", "possible", "excluded"]:
     if queue.capacity == "spot":
         return "used"

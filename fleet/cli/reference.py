@@ -61,11 +61,12 @@ SHAPES = {
     ),
     "init": "`{file, guesses}`: what was written, and how many values are to be corrected",
     "simulate": (
-        "`{fleet, environment, seed, kept, counted, outcomes: [{queue, trace, policy, tasks, promised_wait_seconds, promised_percentile, within_percent,"
+        "`{fleet, environment, seed, kept, counted, prices: [{queue, usd_per_hour}],"
+        " outcomes: [{queue, trace, policy, tasks, promised_wait_seconds, promised_percentile, within_percent,"
         " kept, wait_p50_seconds, wait_p95_seconds, wait_p99_seconds, pod_hours, peak_replicas, scale_events, interrupted, cost, ratio, floor_ratio}],"
         " beyond: [{queue, trace, why}], stresses: [{queue, load_multiple, load_per_second, breaks_with_double_runtime,"
-        " breaks_with_startup_5_seconds_later, breaks_with_startup_5_times_longer}]}`; a wait is null where tasks never started, `cost` without"
-        " a price, `ratio` without the clairvoyant bound"
+        " breaks_with_startup_5_seconds_later, breaks_with_startup_5_times_longer}]}`; a wait is null where tasks never started, `cost` (USD) without"
+        " a price of a pod-hour, `ratio` without the clairvoyant bound"
     ),
     "schema": "the schema itself, with or without the option",
 }

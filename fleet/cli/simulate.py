@@ -1,7 +1,7 @@
 """`fleet simulate`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +62,13 @@ def simulate(
         ),
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price", metavar="P", min=0, help="Price of a pod-hour, for the cost.")
+        float | None,
+        typer.Option(
+            "--price",
+            metavar="P",
+            min=0,
+            help="USD for a pod-hour of every queue; what a pod takes of its node when not given.",
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write one page for a browser, with charts.")
@@ -79,13 +85,19 @@ def simulate(
     """
     _need_numpy()
     from fleet.cli.loading import load, named_environment
+    from fleet.cost import pod_hour_usd
     from fleet.simulate.examining import examine, steps
     from fleet.simulate.model import simulated_queue, world_of
 
     plan = load(file, stack)
     chosen = _named(queue, [one.name for one in plan.queues], "queue", "--queue") or [one.name for one in plan.queues]
     queues = [simulated_queue(one) for one in plan.queues if one.name in chosen]
-    question = _question(queues, trace, trace_file, policy, seed=seed, hours=hours, price=price)
+    prices = {
+        one.name: paid
+        for one, cost in zip(plan.queues, plan.cost.queues, strict=True)
+        if (paid := price if price is not None else pod_hour_usd(one, cost)) is not None
+    }
+    question = _question(queues, trace, trace_file, policy, seed=seed, hours=hours, prices=prices)
     with _progress(steps(len(queues), question)) as tick:
         found = examine(
             plan.fleet, plan.environment, queues, world_of(named_environment(file, stack)), question, tick=tick
@@ -127,7 +139,7 @@ def _named(given: list[str] | None, known: list[str] | tuple[str, ...], kind: st
 
 def _question(
     queues: "list[SimulatedQueue]", trace: list[str] | None, trace_file: Path | None, policy: list[str] | None, *,
-    seed: int, hours: float | None, price: float | None,
+    seed: int, hours: float | None, prices: Mapping[str, float],
 ) -> "Question":  # fmt: skip
     from fleet.errors import UsageError
     from fleet.simulate.examining import Question
@@ -149,7 +161,7 @@ def _question(
         policies=(PolicyName.PLAN, *(PolicyName(name) for name in policies if name != PolicyName.PLAN)),
         seed=seed,
         hours=hours,
-        price_per_pod_hour=price,
+        prices=prices,
         recorded=tasks,
         recorded_name="" if trace_file is None else trace_file.name,
         stressed=not traces and tasks is None,

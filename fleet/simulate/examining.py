@@ -4,8 +4,8 @@ A trace counts towards the answer when the plan promises to keep it: every built
 within the wait (`beyond_plan`), unless the user asked for that very trace.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from fleet import scaling
 from fleet.errors import FleetError
@@ -37,6 +37,13 @@ class Beyond(Record, frozen=True, kw_only=True):
     why: str
 
 
+class PodPrice(Record, frozen=True, kw_only=True):
+    """What a pod of a queue costs."""
+
+    queue: str
+    usd_per_hour: float
+
+
 class Report(Record, frozen=True, kw_only=True):
     """What `fleet simulate --json` prints; stable."""
 
@@ -47,6 +54,8 @@ class Report(Record, frozen=True, kw_only=True):
     """Whether the plan kept every trace that counts."""
     counted: int
     """Traces that count, of all queues."""
+    prices: tuple[PodPrice, ...]
+    """Of the simulated queues; none where nothing is paid for."""
     outcomes: tuple[Outcome, ...]
     beyond: tuple[Beyond, ...]
     """Traces that were run and do not count."""
@@ -72,7 +81,8 @@ class Question:
     seed: int
     hours: float | None
     """Length of every trace; by the queue's runtimes where it is None."""
-    price_per_pod_hour: float | None
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Queue -> USD for an hour of one of its pods."""
     recorded: RecordedTasks | None = None
     """A trace of the user's own, run beside the built-in ones."""
     recorded_name: str = ""
@@ -89,6 +99,7 @@ def examine(
 
     Raises: FleetError when a trace would have more than `TASKS_MAX` tasks.
     """
+    queues = tuple(queues)
     comparisons: list[Comparison] = []
     beyond: list[Beyond] = []
     stresses: list[Stress] = []
@@ -119,6 +130,11 @@ def examine(
         seed=question.seed,
         kept=all(result.kept for result in counted),
         counted=len(counted),
+        prices=tuple(
+            PodPrice(queue=queue.name, usd_per_hour=question.prices[queue.name])
+            for queue in queues
+            if queue.name in question.prices
+        ),
         outcomes=outcomes,
         beyond=tuple(beyond),
         stresses=tuple(stresses),
@@ -175,6 +191,5 @@ def beyond_plan(queue: SimulatedQueue, world: World) -> list[Beyond]:
 
 
 def _compared(workload: Workload, queue: SimulatedQueue, world: World, question: Question) -> Comparison:
-    return compare(
-        workload, queue, world, question.policies, seed=question.seed, price_per_pod_hour=question.price_per_pod_hour
-    )
+    price = question.prices.get(queue.name)
+    return compare(workload, queue, world, question.policies, seed=question.seed, price_per_pod_hour=price)

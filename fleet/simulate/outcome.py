@@ -37,7 +37,7 @@ class Outcome(Record, frozen=True, kw_only=True):
     interrupted: int
     """Tasks cut because they outlasted the grace of a pod that was told to stop; they would run again."""
     cost: float | None
-    """Pod-hours times the price, where one was given."""
+    """USD: pod-hours times the price of the queue's pod-hour; None where it has none."""
     ratio: float | None = None
     """Pod-hours over those of the clairvoyant bound on the same tasks; None where the bound was not asked for, or needs no pod."""
     floor_ratio: float | None = None

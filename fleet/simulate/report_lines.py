@@ -109,12 +109,24 @@ def _cost_lines(report: Report) -> Iterator[str]:
         if not outcomes or policy is PolicyName.CLAIRVOYANT:
             continue
         hours = sum(outcome.pod_hours for outcome in outcomes)
-        costs = [outcome.cost for outcome in outcomes if outcome.cost is not None]
-        cost = f", {format_number(round(sum(costs), 2))} at the given price" if costs else ""
         ratio = f", {hours / bound:.2f} x the clairvoyant bound" if bound else ""
         kept = sum(outcome.kept for outcome in outcomes)
         name = "Costs" if policy is PolicyName.PLAN else f"  beside it {policy.value}"
-        yield f"{name}: {hours:.1f} pod-hours{cost}{ratio}; {kept} of {len(outcomes)} traces kept."
+        yield f"{name}: {hours:.1f} pod-hours{_paid(outcomes)}{ratio}; {kept} of {len(outcomes)} traces kept."
+        if policy is PolicyName.PLAN:
+            yield from _queue_cost_lines(report, outcomes)
+
+
+def _queue_cost_lines(report: Report, outcomes: Iterable[Outcome]) -> Iterator[str]:
+    mine = {price.queue: [outcome for outcome in outcomes if outcome.queue == price.queue] for price in report.prices}
+    for price in report.prices:
+        hours = sum(outcome.pod_hours for outcome in mine[price.queue])
+        yield f"  {price.queue}: {hours:.1f} pod-hours at USD {price.usd_per_hour:.4g}{_paid(mine[price.queue])}"
+
+
+def _paid(outcomes: Iterable[Outcome]) -> str:
+    costs = [outcome.cost for outcome in outcomes if outcome.cost is not None]
+    return f", USD {sum(costs):,.2f}" if costs else ""
 
 
 def _break_lines(stresses: Sequence[Stress]) -> Iterator[str]:

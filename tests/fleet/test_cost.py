@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.cost import node_month_usd
+from fleet.cost import node_month_usd, pod_hour_usd
 from fleet.demand import Month
 from fleet.environment import default_environment, load_environment, parse_environment
 from fleet.loading import load_plan
@@ -120,6 +120,20 @@ def test_spot_against_on_demand(changes: dict[str, Any], use: str, saving: float
     raw = sample_catalogue(load={"peak": "1/s"}, wait={"promise": "10m"}, **changes)
     (cost,) = plan_of(raw).cost.queues
     assert (cost.spot, round(cost.spot_saving, 2)) == (use, saving)
+
+
+@pytest.mark.parametrize(
+    ("environment", "paid"),
+    [
+        pytest.param("prod", [0.0202, 0.0101, 0.0172, 0.0408], id="a-core-of-3690m-of-a-node-at-0.1505-is-0.0408"),
+        pytest.param("local", [None] * 4, id="nothing-where-nothing-is-paid"),
+    ],
+)
+def test_a_pod_hour_is_the_pods_part_of_its_node(environment: str, paid: list[float | None]) -> None:
+    """By the larger of CPU and memory, with the node's volume; thumbnails run on spot."""
+    plan = load_plan(SAMPLE, load_environment(ROOT, environment))
+    hours = [pod_hour_usd(queue, cost) for queue, cost in zip(plan.queues, plan.cost.queues, strict=True)]
+    assert [None if hour is None else round(hour, 4) for hour in hours] == paid
 
 
 def test_a_region_has_its_factor_on_every_price() -> None:

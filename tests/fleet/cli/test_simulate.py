@@ -37,10 +37,11 @@ def test_the_first_lines_answer_the_three_questions() -> None:
     assert result.exit_code == 0
     assert lines[0] == "Fleet celery-fleet, environment prod: 1 queues, seed 1"
     assert lines[1] == "Keeps its promises: yes, on all 10 traces that count."
-    assert re.fullmatch(r"Costs: [\d.]+ pod-hours, [\d.]+ at the given price; 10 of 10 traces kept\.", lines[2])
-    assert lines[3].startswith("Breaks first under more load: thumbnails, above 2.")
-    assert lines[4].startswith("With runtimes twice as long as declared: breaks thumbnails (flash")
-    assert lines[5] == "With pods that start 5 s later: every promise still holds."
+    assert re.fullmatch(r"Costs: [\d.]+ pod-hours, USD [\d.]+; 10 of 10 traces kept\.", lines[2])
+    assert re.fullmatch(r"  thumbnails: [\d.]+ pod-hours at USD 0\.05, USD [\d.]+", lines[3])
+    assert lines[4].startswith("Breaks first under more load: thumbnails, above 2.")
+    assert lines[5].startswith("With runtimes twice as long as declared: breaks thumbnails (flash")
+    assert lines[6] == "With pods that start 5 s later: every promise still holds."
     assert sum(line.startswith("thumbnails ") for line in lines) == 10
 
 
@@ -69,6 +70,19 @@ def test_json_has_every_run_and_every_limit() -> None:
     assert (steady["queue"], steady["trace"], steady["kept"], steady["cost"]) == ("reports", "steady", True, None)
     assert steady["ratio"] >= 1
     assert report["stresses"][0]["load_multiple"] >= 1
+
+
+def test_a_pod_hour_costs_what_the_plan_says_unless_a_price_is_given() -> None:
+    """A pod of reports takes a core of the 3690m of a node in prod; where nothing is paid there is no cost."""
+    words = ("--queue", "reports", "--trace", "steady", "--policy", "fixed-peak", "--hours", "1", "--json")
+    planned = json.loads(simulate("-s", "prod", *words).stdout)
+    given = json.loads(simulate("-s", "prod", "--price", "0.5", *words).stdout)
+    own = json.loads(simulate(*words).stdout)
+    assert [(price["queue"], round(price["usd_per_hour"], 4)) for price in planned["prices"]] == [("reports", 0.0408)]
+    assert [round(run["cost"] / run["pod_hours"], 3) for run in planned["outcomes"]] == [0.041, 0.041]
+    assert given["prices"] == [{"queue": "reports", "usd_per_hour": 0.5}]
+    assert [round(run["cost"] / run["pod_hours"], 3) for run in given["outcomes"]] == [0.5, 0.5]
+    assert (own["prices"], [run["cost"] for run in own["outcomes"]]) == ([], [None, None])
 
 
 def test_the_page_needs_nothing_else_and_shows_each_trace(tmp_path: Path) -> None:
