@@ -20,7 +20,7 @@ from fleet.cli.reference import commands_page
 from fleet.cloud import Cloud
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
 from fleet.reasons.reference import reasons_page
-from fleet.schema import FILE_NAME, schema_text
+from fleet.schema import FILE_NAME, PART_FILE_NAME, catalogue_schema, part_schema, schema_text
 from fleet.units import format_cpu, format_duration, format_number, format_size
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -189,9 +189,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "environment.md": environment_page,
     "fleet.md": commands_page,
     "reasons.md": lambda: GENERATED + reasons_page(),
-    f"../../{FILE_NAME}": schema_text,
+    f"../../{FILE_NAME}": lambda: schema_text(catalogue_schema()),
+    f"../../{PART_FILE_NAME}": lambda: schema_text(part_schema()),
 }
-"""File, seen from `docs/reference/` -> what writes it; the schema that editors use changes with the same models."""
+"""File, seen from `docs/reference/` -> what writes it; the schemas that editors use change with the same models."""
 
 
 def main() -> None:

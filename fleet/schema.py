@@ -1,7 +1,8 @@
-"""The JSON Schema of a catalogue, for editors: draft 2020-12, made from the models of `fleet.catalogue`.
+"""The JSON Schemas of a catalogue, for editors: draft 2020-12, made from the models of `fleet.catalogue`.
 
-Invariant: what the models accept, the schema accepts. It can be looser, where a rule spans fields; `fleet check` has the last word.
-Two things are not the models' own: `defaults` takes the fields of a queue, and what it states need not be stated by a queue.
+There are two, of `queues.yaml` and of a file in `queues.d`. Invariant: what the models accept, the schema accepts. It can be looser, where a rule spans
+fields or files; `fleet check` has the last word. Two things are not the models' own: `defaults` takes the fields of a queue, and what it states need not
+be stated by a queue.
 """
 
 import json
@@ -12,10 +13,13 @@ from pydantic import BaseModel
 
 from fleet.catalogue import QUEUE_NAME_LENGTH_MAX, QUEUE_NAME_PATTERN, Catalogue, QueueSpec
 from fleet.explaining import submodel
+from fleet.reading import PART_KEYS
 from fleet.units import format_cpu, format_duration, format_rate, format_size
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE_NAME = "queues.schema.json"
+PART_FILE_NAME = "queues.d.schema.json"
+"""Beside the catalogue: in the folder it would be a file that is not read."""
 
 Schema = dict[str, Any]
 Path = tuple[str, ...]
@@ -24,13 +28,13 @@ _WRITTEN = {"80ms": format_duration, "120/s": format_rate, "60Mi": format_size, 
 """First example of a type with a unit -> how its default is written."""
 
 
-def schema_text() -> str:
+def schema_text(schema: Schema) -> str:
     """The file that editors read."""
-    return json.dumps(catalogue_schema(), indent=2) + "\n"
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def catalogue_schema() -> Schema:
-    """The schema of a whole file."""
+    """The schema of the main file. It may leave its queues to the files beside it."""
     schema = Catalogue.model_json_schema()
     definitions: dict[str, Schema] = schema["$defs"]
     for definition in (schema, *definitions.values()):
@@ -61,8 +65,20 @@ def catalogue_schema() -> Schema:
     return {
         "$schema": DIALECT,
         **schema,
+        "required": [name for name in schema["required"] if name != "queues"],
         "title": "Queue catalogue",
         "allOf": [_unless_default(path, name) for _, path, name in required],
+    }
+
+
+def part_schema() -> Schema:
+    """The schema of a file that continues the main one. Any field but `tasks` may stand in the main file's defaults, which it cannot see."""
+    whole = catalogue_schema()
+    return {
+        **{key: value for key, value in whole.items() if key not in ("required", "allOf")},
+        "title": "Part of a queue catalogue",
+        "properties": {name: whole["properties"][name] for name in PART_KEYS},
+        "allOf": [{"properties": {"queues": {"additionalProperties": {"required": ["tasks"]}}}}],
     }
 
 

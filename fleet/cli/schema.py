@@ -9,17 +9,20 @@ from fleet.cli.options import CATALOGUE, FileOption
 
 
 def schema(
+    *,
     file: FileOption = CATALOGUE,
     write: Annotated[
-        bool, typer.Option("--write", help="Write queues.schema.json beside the catalogue instead of printing it.")
+        bool,
+        typer.Option("--write", help="Write both beside the catalogue: queues.schema.json and queues.d.schema.json."),
     ] = False,
+    part: Annotated[bool, typer.Option("--part", help="Of a file in queues.d.")] = False,
 ) -> None:
     """Print the JSON Schema of the catalogue, for editors."""
-    from fleet.schema import FILE_NAME, schema_text
+    from fleet.schema import FILE_NAME, PART_FILE_NAME, catalogue_schema, part_schema, schema_text
 
     if write:
-        path = file.parent / FILE_NAME
-        write_file(path, schema_text())
-        typer.echo(path)
+        for name, content in ((FILE_NAME, catalogue_schema()), (PART_FILE_NAME, part_schema())):
+            write_file(file.parent / name, schema_text(content))
+            typer.echo(file.parent / name)
     else:
-        typer.echo(schema_text(), nl=False)
+        typer.echo(schema_text(part_schema() if part else catalogue_schema()), nl=False)

@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 
 from fleet.cli import app
 from fleet.errors import CatalogueError
+from fleet.files import parse_catalogue
 from fleet.parsing import parse_source
 from fleet.reading import validate_catalogue
-from fleet.schema import FILE_NAME, catalogue_schema
+from fleet.schema import FILE_NAME, PART_FILE_NAME, catalogue_schema, part_schema
 from tests.fleet.strategies import Raw, catalogues, sample_catalogue, sample_queue
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(catalogue_schema())
+PART_VALIDATOR = Draft202012Validator(part_schema())
 
 FULL_QUEUE = sample_queue(
     wait={"promise": "1m", "percentile": 99.5},
@@ -57,21 +59,26 @@ def schema_accepts(raw: Any) -> bool:
 
 
 def test_the_schema_is_one() -> None:
-    """Of the draft that it names."""
+    """Of the draft that it names; so is that of a part."""
     Draft202012Validator.check_schema(catalogue_schema())
+    Draft202012Validator.check_schema(part_schema())
 
 
 def test_the_file_in_the_repository_is_the_schema_of_the_models() -> None:
     """Editors find it by the first line of the catalogue."""
     assert json.loads((ROOT / FILE_NAME).read_text()) == catalogue_schema()
+    assert json.loads((ROOT / PART_FILE_NAME).read_text()) == part_schema()
     assert (ROOT / "queues.yaml").read_text().startswith(f"# yaml-language-server: $schema=./{FILE_NAME}\n")
 
 
-def test_the_command_prints_and_writes_it(tmp_path: Path) -> None:
+def test_the_command_prints_and_writes_them(tmp_path: Path) -> None:
     """Beside the catalogue that is named."""
     printed = CliRunner().invoke(app, ["schema"])
+    part = CliRunner().invoke(app, ["schema", "--part"])
     written = CliRunner().invoke(app, ["schema", "--write", "-f", str(tmp_path / "queues.yaml")])
-    assert (printed.exit_code, written.exit_code) == (0, 0)
+    assert (printed.exit_code, part.exit_code, written.exit_code) == (0, 0, 0)
+    assert written.stdout.splitlines() == [str(tmp_path / FILE_NAME), str(tmp_path / PART_FILE_NAME)]
+    assert (tmp_path / PART_FILE_NAME).read_text() == part.stdout == (ROOT / PART_FILE_NAME).read_text()
     assert (tmp_path / FILE_NAME).read_text() == printed.stdout == (ROOT / FILE_NAME).read_text()
 
 
@@ -93,6 +100,43 @@ def test_what_the_defaults_state_a_queue_need_not(field: str) -> None:
     raw = sample_catalogue()
     raw["defaults"] = {field: raw["queues"]["mail"].pop(field)}
     assert (model_accepts(raw), schema_accepts(raw)) == (True, True)
+
+
+MAIN = {"application": "shop.celery:app", "defaults": {"profile": "io", "load": {"peak": "1/s"}}}
+
+
+def part_is_right_for(part: Any) -> tuple[bool, bool]:
+    """Whether `fleet check` accepts a file beside `MAIN`, and whether its schema does."""
+    source = parse_catalogue({"queues.yaml": yaml.safe_dump(MAIN), "queues.d/mail.yaml": yaml.safe_dump(part)})
+    catalogue, findings = validate_catalogue(source)
+    return catalogue is not None and not findings, not list(PART_VALIDATOR.iter_errors(part))
+
+
+def test_the_main_file_may_leave_its_queues_to_the_others() -> None:
+    """An application and defaults are enough for an editor."""
+    assert schema_accepts(MAIN)
+
+
+@pytest.mark.parametrize("fields", [FULL_QUEUE, {"tasks": ["shop.*"], "runtime": FULL_QUEUE["runtime"]}])
+def test_a_part_needs_no_application_and_takes_the_main_files_defaults(fields: Raw) -> None:
+    """Defaults of its own may stand there too."""
+    part = {"defaults": {"wait": {"promise": "1m"}}, "queues": {"mail": fields}}
+    assert part_is_right_for(part) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param({"application": "a:b", "queues": {"mail": FULL_QUEUE}}, id="a-second-application"),
+        pytest.param({"queus": {"mail": FULL_QUEUE}}, id="a-misspelt-key-of-the-file"),
+        pytest.param({"queues": {"mail": {**FULL_QUEUE, "profil": "io"}}}, id="a-misspelt-key-of-a-queue"),
+        pytest.param({"queues": {"mail": {"runtime": FULL_QUEUE["runtime"]}}}, id="no-tasks"),
+        pytest.param({"defaults": {"tasks": ["x"]}, "queues": {"mail": FULL_QUEUE}}, id="default-tasks"),
+    ],
+)
+def test_what_is_wrong_in_a_part_is_wrong_for_both(part: Raw) -> None:
+    """An editor underlines what the check would refuse."""
+    assert part_is_right_for(part) == (False, False)
 
 
 def test_a_mapping_may_be_stated_in_parts() -> None:
