@@ -24,6 +24,9 @@ HEADINGS = (
     "kept",
 )
 
+CENT = 0.01
+"""USD below this are shown with two digits that count, not as nothing."""
+
 
 def report_lines(report: Report, screen: Screen, *, every_policy: bool) -> Iterator[str]:
     """Everything that a person sees: the runs of the plan, or of every policy that was run."""
@@ -118,15 +121,21 @@ def _cost_lines(report: Report) -> Iterator[str]:
 
 
 def _queue_cost_lines(report: Report, outcomes: Iterable[Outcome]) -> Iterator[str]:
-    mine = {price.queue: [outcome for outcome in outcomes if outcome.queue == price.queue] for price in report.prices}
-    for price in report.prices:
-        hours = sum(outcome.pod_hours for outcome in mine[price.queue])
-        yield f"  {price.queue}: {hours:.1f} pod-hours at USD {price.usd_per_hour:.4g}{_paid(mine[price.queue])}"
+    """Each queue's part, where anything is paid for."""
+    prices = {price.queue: price.usd_per_hour for price in report.prices}
+    by_queue: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_queue.setdefault(outcome.queue, []).append(outcome)
+    for name, mine in by_queue.items() if prices else ():
+        hours = sum(outcome.pod_hours for outcome in mine)
+        paid = f"at USD {prices[name]:.4g}{_paid(mine)}" if name in prices else "on nodes that are not counted"
+        yield f"  {name}: {hours:.1f} pod-hours {paid}"
 
 
 def _paid(outcomes: Iterable[Outcome]) -> str:
     costs = [outcome.cost for outcome in outcomes if outcome.cost is not None]
-    return f", USD {sum(costs):,.2f}" if costs else ""
+    total = sum(costs)
+    return f", USD {total:{',.2f' if total >= CENT else '.2g'}}" if costs else ""
 
 
 def _break_lines(stresses: Sequence[Stress]) -> Iterator[str]:

@@ -85,6 +85,17 @@ def test_a_pod_hour_costs_what_the_plan_says_unless_a_price_is_given() -> None:
     assert (own["prices"], [run["cost"] for run in own["outcomes"]]) == ([], [None, None])
 
 
+def test_a_queue_whose_nodes_have_no_price_is_said_to_be_left_out(tmp_path: Path) -> None:
+    """The sum would look whole without it."""
+    path = tmp_path / "queues.yaml"
+    path.write_text(Path(SAMPLE).read_text() + "    pod: {gpu: 1}\n")
+    words = ["-s", "prod", "--queue", "thumbnails", "--queue", "reports", "--trace", "steady", "--policy", "plan"]
+    result = CliRunner().invoke(app, ["simulate", "-f", str(path), *words, "--hours", "0.2"], env=WIDE)
+    thumbnails, reports = result.stdout.splitlines()[3:5]
+    assert re.fullmatch(r"  thumbnails: [\d.]+ pod-hours at USD 0\.0172, USD 0\.\d+", thumbnails)
+    assert re.fullmatch(r"  reports: [\d.]+ pod-hours on nodes that are not counted", reports)
+
+
 def test_the_page_needs_nothing_else_and_shows_each_trace(tmp_path: Path) -> None:
     """No network, no script; four charts a trace, the missed ones open."""
     page = tmp_path / "report.html"
