@@ -35,6 +35,16 @@ TERMINATION_SECONDS: Final = 3.0
 CHUNK_BYTES: Final = 16 * 1024
 
 
+def project_python(root: Path) -> str:
+    """The Python of the project's own environment; this host's own where the project has none.
+
+    As with `toolchain: uv`, so that the program of one checkout never runs with the packages of another that started the sandbox.
+    Source: pulumi sdk/python/toolchain/uv.go, `newUv` (the environment `.venv` beside the project).
+    """
+    own = root / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
+
+
 @dataclass(slots=True)
 class PythonLanguageHost:
     """What the engine asks of a language."""
@@ -103,8 +113,9 @@ class PythonLanguageHost:
             environment["PULUMI_CONFIG"] = json.dumps(dict(request.config))
         if request.configSecretKeys:
             environment["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(list(request.configSecretKeys))
+        python = project_python(Path(request.info.root_directory))
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-u", "-P", str(RUNNER), *program_arguments(request, self.engine), env=environment
+            python, "-u", "-P", str(RUNNER), *program_arguments(request, self.engine), env=environment
         )
         code = await self._ended(process)
         if code == SHOWN_TO_THE_USER:

@@ -16,7 +16,7 @@ import pytest
 from pulumi.runtime.proto import language_pb2
 
 from sandbox.standins.install import MARKER, REPOSITORY, install_plugins, wrapper_script
-from sandbox.standins.language_python import PythonLanguageHost, installed_plugins, program_arguments
+from sandbox.standins.language_python import PythonLanguageHost, installed_plugins, program_arguments, project_python
 from sandbox.standins.program_runner import program_traceback
 
 
@@ -41,6 +41,15 @@ def test_a_program_runs_in_its_own_folder_with_the_projects_root(tmp_path: Path)
         "--parallel": "8",
     }
     assert arguments[-1] == "."
+
+
+def test_a_program_runs_with_its_projects_own_packages(tmp_path: Path) -> None:
+    """A second checkout that uses a running sandbox gets its own code, not that of the checkout which started it."""
+    assert project_python(tmp_path) == sys.executable
+    own = tmp_path / ".venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert project_python(tmp_path) == str(own)
 
 
 def test_a_programs_traceback_starts_at_the_program(tmp_path: Path) -> None:
