@@ -3,6 +3,7 @@
 Nothing here starts anything: `make test` starts what the marked tests need and says so by environment variables.
 """
 
+import gc
 import os
 
 import pytest
@@ -14,6 +15,12 @@ NEEDS = {
 }
 """Marker -> environment variable that says it can run, and what it needs."""
 
+# Commands under test print as where nobody looks; pytest-xdist tells its workers how wide a terminal is.
+os.environ.pop("COLUMNS", None)
+
+# What the collected tests and their imports hold stays until the end: to look for garbage in it again and again took a sixth of the time.
+gc.set_threshold(100_000, 20, 50)
+
 # No deadline: two cores are shared with builds, and a slow machine is no defect of the code under test.
 settings.register_profile(
     "fast", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -21,6 +28,10 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("fast"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "fast"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
