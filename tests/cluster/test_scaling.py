@@ -10,7 +10,8 @@ import pytest
 
 from fleet.environment import load_environment
 from fleet.loading import load_plan
-from tests.cluster.autoscaler_recording import SAMPLE_SECONDS, Recording, disagreements, modelled, recorded
+from fleet.scaling import HPA_SYNC_SECONDS
+from tests.cluster.autoscaler_recording import READING_LAG_SECONDS, Recording, disagreements, modelled, recorded
 from tests.cluster.running_fleet import ROOT, STACK, RunningFleet, enqueue, eventually
 from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
@@ -91,7 +92,8 @@ def burst(fleet: RunningFleet) -> Burst:
         except AssertionError as late:
             raise AssertionError(f"{late}; sent {BURST}, done {difference}") from None
         fleet.wait_until_at_minimum(within_seconds=BACK_SECONDS)
-        time.sleep(2 * SAMPLE_SECONDS)
+        # The model may take the last step a sync period after the real autoscaler did.
+        time.sleep(HPA_SYNC_SECONDS + READING_LAG_SECONDS)
     return Burst(fleet.minimums(), recordings, difference)
 
 
