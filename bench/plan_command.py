@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = 7
 MANY_QUEUES = 500
 
-# 500 queues reach 1,500 pods, whose connections a broker of the local environment's size would not hold.
-LARGE_BROKER = "config:\n  celery-fleet:environment:\n    broker: {memory: 16Gi}\n"
+# 500 queues reach 1,500 pods and 90,000 messages an hour, whose connections and backlog the local broker would not hold.
+LARGE_BROKER = "config:\n  celery-fleet:environment:\n    broker: {memory: 16Gi, storage: 10Gi}\n"
 
 
 def plan_seconds(folder: Path) -> float:
