@@ -19,6 +19,7 @@ from fleet.catalogue import Catalogue, QueueSpec
 from fleet.cli.reference import commands_page
 from fleet.cloud import Cloud
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
+from fleet.explaining import submodel
 from fleet.reasons.reference import reasons_page
 from fleet.schema import FILE_NAME, PART_FILE_NAME, catalogue_schema, part_schema, schema_text
 from fleet.units import format_cpu, format_duration, format_number, format_size
@@ -98,7 +99,7 @@ def sections(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """The lines about a model's keys, and below them those of every model inside it."""
     yield from _table(model, prefix)
     for name, field in model.model_fields.items():
-        inner = _submodel(field.annotation)
+        inner = submodel(field.annotation)
         if inner is not None:
             key = f"{prefix}{field.alias or name}"
             yield f"\n### {key}\n"
@@ -176,12 +177,6 @@ def _default(field: FieldInfo) -> str:
         if isinstance(value, float)
         else f"`{value}`"
     )
-
-
-def _submodel(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _submodel(part)) is not None), None)
 
 
 PAGES: dict[str, Callable[[], str]] = {
