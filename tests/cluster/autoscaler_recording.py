@@ -91,17 +91,21 @@ def _last_before(timeline: Timeline, seconds: float) -> float:
 def modelled(recording: Recording, plan: AutoscalingPlan) -> Timeline:
     """The replicas that the model of the autoscaler wants at each sync, from the recorded readings alone.
 
-    The real controller syncs every 15 s at a phase of its own, which its first change of the replicas tells.
+    The real controller syncs every 15 s at a phase of its own, which its first change of the replicas tells: the first that neither comes from zero
+    nor goes there, for those are KEDA's, at KEDA's moments.
     """
     spec = scaled_object(plan)
     autoscaler = horizontal_autoscaler(spec)
-    first_change = next(when for (_, before), (when, after) in pairwise(recording.replicas) if before != after)
+    changes = [(when, before, after) for (_, before), (when, after) in pairwise(recording.replicas) if before != after]
+    first_change = next((when for when, before, after in changes if 0 not in (before, after)), changes[0][0])
     seconds = first_change % HPA_SYNC_SECONDS
     current = int(recording.replicas[0][1])
     decided: Timeline = [(0.0, current)]
     while seconds <= recording.replicas[-1][0]:
         real, value = int(_last_before(recording.replicas, seconds)), _last_before(recording.values, seconds)
-        current = real if 0 in (real, current) else current
+        if real != current and 0 in (real, current):
+            current = min(real, 1)
+            decided.append((seconds, current))
         current = autoscaler.sync(seconds, current, partial(average_value_replicas, value, spec.target))
         decided.append((seconds, current))
         seconds += HPA_SYNC_SECONDS
@@ -109,10 +113,13 @@ def modelled(recording: Recording, plan: AutoscalingPlan) -> Timeline:
 
 
 def disagreements(real: Timeline, model: Timeline) -> Timeline:
-    """Moments of the real timeline whose replicas the model does not have within one sync period before or after."""
+    """Moments of the real timeline whose replicas lie outside what the model has within one sync period before and after.
+
+    The real controller reads the metric between two recorded readings, so while it moves the real replicas may lie between two of the model's.
+    """
     reach = HPA_SYNC_SECONDS + READING_LAG_SECONDS
 
     def near(seconds: float) -> set[float]:
         return {_last_before(model, seconds - reach)} | {value for when, value in model if abs(when - seconds) <= reach}
 
-    return [(when, replicas) for when, replicas in real if replicas not in near(when)]
+    return [(when, replicas) for when, replicas in real if not min(near(when)) <= replicas <= max(near(when))]
