@@ -61,6 +61,9 @@ lock: venv ## Pin every dependency anew, with hashes, in requirements/
 	  $(call UV) pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-header --no-emit-index-url --no-emit-find-links --no-emit-package celery-fleet -o requirements/$$group.txt; \
 	done
+	@echo "requirements/scan.txt"
+	@$(call UV) pip compile --quiet requirements/scan.in --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-header --no-emit-index-url --no-emit-find-links -o requirements/scan.txt
 
 venv: $(INSTALLED) ## Install what the other commands need into .venv; they do it by themselves
 

@@ -16,6 +16,8 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import resource_pb2
 
+from tests.infra import aws_answers
+
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 """On the wire a secret is a struct with this signature under the special key."""
 
@@ -42,6 +44,7 @@ class Registration:
     """Input paths that travelled as secrets."""
     secret_outputs: frozenset[str]
     custom: bool
+    retain_on_delete: bool = False
 
     @property
     def kind(self) -> str:
@@ -125,10 +128,12 @@ class _Answers(mocks.Mocks):
             outputs["metadata"] = {"name": f"{args.name}-0a1b2c3d", **outputs["metadata"]}
         if args.typ == "docker-build:index:Image":
             outputs["ref"] = f"{args.inputs['tags'][0]}@sha256:{'0' * 64}"
+        if args.typ.startswith("aws:"):
+            return aws_answers.new_resource(args.typ, args.name, outputs)
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"no program here asks a provider for anything: {args.token}")
+        return aws_answers.call(args.token, args.args), None
 
 
 class _RecordingMonitor(mocks.MockMonitor):
@@ -169,6 +174,7 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
         ),
         secret_outputs=frozenset(request.additionalSecretOutputs),
         custom=request.custom,
+        retain_on_delete=request.retainOnDelete,
     )
 
 
