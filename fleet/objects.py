@@ -78,10 +78,10 @@ def _topology(plan: Plan, queue: QueuePlan) -> Iterator[_Object]:
 def _workers(plan: Plan, queue: QueuePlan) -> Iterator[_Object]:
     # Numbers on the way to others, which no object holds.
     scaling = structs.replace(queue.autoscaling, regime=Regime.LONG, reaction_seconds=0.0, peak_replicas=0)
+    yield "ServiceAccount", f"worker-{queue.name}", queue.name
     for shard in queue.topology.shards:
         name = f"worker-{shard}"
         document = dump_document(worker_document(plan, queue, shard))
-        yield "ServiceAccount", name, queue.name
         yield "PodDisruptionBudget", name, queue.name
         yield "ConfigMap", name, document
         yield "Deployment", name, (document, queue.resources, queue.probes, queue.pod, queue.capacity)

@@ -12,6 +12,7 @@ from infra.manifests.beat import NAME, BeatManifest, beat_deployment
 from infra.manifests.metadata import config_map, service_account
 from infra.manifests.pods import DOCUMENT_NAME
 from infra.objects import KubernetesObject
+from infra.placement import ANYWHERE, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class BeatArgs:
     document: ProducerDocument
     image: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    placement: Placement = ANYWHERE
 
 
 class Beat(pulumi.ComponentResource):
@@ -41,7 +43,11 @@ class Beat(pulumi.ComponentResource):
             f"{name}-deployment",
             beat_deployment(
                 BeatManifest(
-                    fleet=fleet, image=args.image, document=document.object_name, results_secret=args.results_secret
+                    fleet=fleet,
+                    image=args.image,
+                    document=document.object_name,
+                    results_secret=args.results_secret,
+                    placement=args.placement,
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),

@@ -10,6 +10,7 @@ import pulumi
 from fleet.plan import BrokerPlan
 from infra.manifests.broker import broker_disruption_budget, rabbitmq_cluster
 from infra.objects import KubernetesObject
+from infra.placement import ANYWHERE, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class BrokerArgs:
     plan: BrokerPlan
     storage_class: str | None = None
     """StorageClass of the nodes' volumes; None takes the cluster's default."""
+    placement: Placement = ANYWHERE
 
 
 class Broker(pulumi.ComponentResource):
@@ -32,7 +34,7 @@ class Broker(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         cluster = KubernetesObject(
             f"{name}-cluster",
-            rabbitmq_cluster(args.fleet, args.plan, storage_class=args.storage_class),
+            rabbitmq_cluster(args.fleet, args.plan, storage_class=args.storage_class, placement=args.placement),
             opts=child,
         )
         if args.plan.nodes > 1:

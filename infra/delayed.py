@@ -13,6 +13,7 @@ from infra.manifests.delayed import delayed_delivery_job, document_hash
 from infra.manifests.metadata import config_map
 from infra.manifests.pods import DOCUMENT_NAME
 from infra.objects import KubernetesObject
+from infra.placement import ANYWHERE, Placement
 
 IMAGE_PATH = "spec.template.spec.containers[0].image"
 
@@ -23,6 +24,7 @@ class DelayedDeliveryArgs:
 
     document: DelayedDeliveryDocument
     image: pulumi.Input[str]
+    placement: Placement = ANYWHERE
 
 
 class DelayedDelivery(pulumi.ComponentResource):
@@ -43,7 +45,13 @@ class DelayedDelivery(pulumi.ComponentResource):
         # may differ, since what it declared stays, and a Job cannot be changed.
         job = KubernetesObject(
             f"{name}-job-{document_hash(document)}",
-            delayed_delivery_job(fleet, document, image=args.image, config_map_name=stored.object_name),
+            delayed_delivery_job(
+                fleet,
+                document,
+                image=args.image,
+                config_map_name=stored.object_name,
+                placement=args.placement,
+            ),
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=[IMAGE_PATH]),
         )
         self.job_name = job.object_name

@@ -13,6 +13,7 @@ from infra.manifests.metadata import config_map, disruption_budget, service_acco
 from infra.manifests.pods import DOCUMENT_NAME
 from infra.manifests.web import NAME, WebManifest, web_autoscaler, web_deployment, web_service
 from infra.objects import KubernetesObject
+from infra.placement import ANYWHERE, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class WebArgs:
     results_secret: pulumi.Input[str]
     plan: WebPlan
     """Pods, their requests and their autoscaler."""
+    placement: Placement = ANYWHERE
 
 
 class Web(pulumi.ComponentResource):
@@ -50,6 +52,7 @@ class Web(pulumi.ComponentResource):
                     image=args.image,
                     document=document.object_name,
                     results_secret=args.results_secret,
+                    placement=args.placement,
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),

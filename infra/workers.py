@@ -4,26 +4,18 @@ Invariant: every broker queue has exactly one Deployment and one autoscaler, bot
 the scaling formula cannot differ.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 
 from fleet.documents import dump_document, worker_document
 from fleet.plan import Plan, QueuePlan
 from infra.manifests.autoscaling import scaled_object
-from infra.manifests.metadata import Manifest, config_map, disruption_budget, service_account
+from infra.manifests.metadata import config_map, disruption_budget, service_account
 from infra.manifests.pods import DOCUMENT_NAME
-from infra.manifests.workers import WorkerManifest, worker_deployment, worker_name
+from infra.manifests.workers import WorkerManifest, account_name, worker_deployment, worker_name
 from infra.objects import KubernetesObject
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeChoice:
-    """Nodes that an environment wants for some pods."""
-
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    tolerations: tuple[Manifest, ...] = ()
+from infra.placement import ANYWHERE, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +33,8 @@ class QueueWorkersArgs:
     results_secret: pulumi.Input[str]
     """Secret with the password of the results store."""
 
-    spot_nodes: NodeChoice = field(default_factory=NodeChoice)
-    """Where workers of a spot queue run."""
+    placement: Placement = ANYWHERE
+    """Where the queue's pods run."""
 
 
 class QueueWorkers(pulumi.ComponentResource):
@@ -53,14 +45,19 @@ class QueueWorkers(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: QueueWorkersArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:workers:QueueWorkers", name, None, opts)
-        shards = args.queue.topology.shards
+        fleet, queue, shards = args.plan.fleet, args.queue, args.queue.topology.shards
+        account = KubernetesObject(
+            f"{name}-service-account",
+            service_account(fleet, account_name(queue), "worker", queue=queue.name),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.deployment_names = [
-            self._add_shard(name if len(shards) == 1 else f"{name}-{index}", shard, args)
+            self._add_shard(name if len(shards) == 1 else f"{name}-{index}", shard, args, account)
             for index, shard in enumerate(shards)
         ]
         self.register_outputs({"deployment_names": self.deployment_names})
 
-    def _add_shard(self, name: str, shard: str, args: QueueWorkersArgs) -> str:
+    def _add_shard(self, name: str, shard: str, args: QueueWorkersArgs, account: pulumi.Resource) -> str:
         fleet, queue, workload = args.plan.fleet, args.queue, worker_name(shard)
         child = pulumi.ResourceOptions(parent=self)
         document = KubernetesObject(
@@ -74,13 +71,9 @@ class QueueWorkers(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        account = KubernetesObject(
-            f"{name}-service-account", service_account(fleet, workload, "worker", queue=queue.name), opts=child
-        )
         KubernetesObject(
             f"{name}-disruption-budget", disruption_budget(fleet, workload, "worker", queue=queue.name), opts=child
         )
-        nodes = args.spot_nodes if queue.capacity == "spot" else NodeChoice()
         worker = WorkerManifest(
             fleet=fleet,
             queue=queue,
@@ -88,8 +81,7 @@ class QueueWorkers(pulumi.ComponentResource):
             image=args.image,
             document=document.object_name,
             results_secret=args.results_secret,
-            node_selector=dict(nodes.node_selector),
-            tolerations=nodes.tolerations,
+            placement=args.placement,
         )
         # Pods name their account in plain text, so the order has to be said.
         deployment = KubernetesObject(

@@ -15,12 +15,13 @@ from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
 from infra.images import Images, ImagesArgs, PrebuiltImages
 from infra.manifests.extras import toleration
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
+from infra.placement import Placement, Placements
 from infra.platform import Platform, PlatformArgs
 from infra.provider import cluster_provider
 from infra.results import Results, ResultsArgs
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from infra.web import Web, WebArgs
-from infra.workers import NodeChoice, QueueWorkers, QueueWorkersArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
 from stacks.loading import Loaded, load
 from stacks.pace import drop_sdk_debug_lines, wait_for_resources
 from stacks.settings import Settings
@@ -50,6 +51,7 @@ def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
     plan, settings, fleet = loaded.plan, loaded.settings, loaded.plan.fleet
     for note in plan.notes:
         pulumi.warn(str(note))
+    placements = _placements(settings)
     provider = cluster_provider("cluster", settings.spec.kubeconfig, settings.context, loaded.cluster.identity)
 
     def after(*needed: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
@@ -99,7 +101,7 @@ def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
                 queue=queue,
                 image=images.worker,
                 results_secret=results.secret_name,
-                spot_nodes=_spot_nodes(settings),
+                placement=placements.workers(queue),
             ),
             opts=after(queues[queue.name], delayed, results),
         )
@@ -153,9 +155,11 @@ def _beat(loaded: Loaded, images: Images, results: Results, opts: pulumi.Resourc
     return Beat("beat", args, opts=opts)
 
 
-def _spot_nodes(settings: Settings) -> NodeChoice:
+def _placements(settings: Settings) -> Placements:
     spec = settings.spec.spot_nodes
-    return NodeChoice(
-        node_selector=spec.node_selector,
-        tolerations=tuple(toleration(item) for item in spec.tolerations),
+    return Placements(
+        spot=Placement(
+            node_selector=spec.node_selector,
+            tolerations=tuple(toleration(item) for item in spec.tolerations),
+        )
     )

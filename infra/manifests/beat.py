@@ -10,6 +10,7 @@ import pulumi
 from fleet.probes import derive_probes
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+from infra.placement import ANYWHERE, Placement
 
 NAME = "beat"
 COMMAND = ("python", "-m", "app.beat")
@@ -25,6 +26,7 @@ class BeatManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    placement: Placement = ANYWHERE
 
 
 def beat_deployment(beat: BeatManifest) -> Manifest:
@@ -46,6 +48,7 @@ def beat_deployment(beat: BeatManifest) -> Manifest:
             "livenessProbe": health_probe("beat", probes.liveness),
         },
         service_account=NAME,
+        placement=beat.placement,
         run_folder=True,
     )
     return {

@@ -9,6 +9,7 @@ from fleet.plan import BrokerPlan
 from fleet.units import format_cpu, format_size
 from fleet.versions import RABBITMQ_IMAGE
 from infra.manifests.metadata import Manifest, disruption_budget, metadata
+from infra.placement import ANYWHERE, Placement
 
 BROKER_NAME = "broker"
 """Name of the RabbitmqCluster and of the Service in front of its nodes."""
@@ -72,7 +73,9 @@ def _apart_from_each_other() -> Manifest:
     }
 
 
-def rabbitmq_cluster(fleet: str, plan: BrokerPlan, *, storage_class: str | None) -> Manifest:
+def rabbitmq_cluster(
+    fleet: str, plan: BrokerPlan, *, storage_class: str | None, placement: Placement = ANYWHERE
+) -> Manifest:
     """The RabbitmqCluster; `storage_class` None takes the cluster's default."""
     memory = format_size(plan.memory_bytes)
     persistence = {"storage": format_size(plan.storage_bytes)}
@@ -93,8 +96,15 @@ def rabbitmq_cluster(fleet: str, plan: BrokerPlan, *, storage_class: str | None)
         },
         "terminationGracePeriodSeconds": GRACE_SECONDS,
     }
+    # The kind has no node selector of its own.
+    affinity = placement.node_affinity()
     if plan.nodes > 1:
-        spec["affinity"] = _apart_from_each_other()
+        affinity |= _apart_from_each_other()
+    if affinity:
+        spec["affinity"] = affinity
+    if placement.tolerations:
+        spec["tolerations"] = list(placement.tolerations)
+    if plan.nodes > 1:
         spec["override"] = _spread_over_zones()
     return {
         "apiVersion": "rabbitmq.com/v1beta1",

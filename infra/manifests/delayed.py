@@ -10,6 +10,7 @@ import pulumi
 
 from infra.manifests.metadata import Manifest, metadata
 from infra.manifests.pods import ApplicationPod, pod_template
+from infra.placement import ANYWHERE, Placement
 
 COMMAND = ("python", "-m", "app.delayed_delivery")
 JOB_PREFIX = "delayed-delivery"
@@ -27,7 +28,12 @@ def document_hash(document: str) -> str:
 
 
 def delayed_delivery_job(
-    fleet: str, document: str, *, image: pulumi.Input[str], config_map_name: pulumi.Input[str]
+    fleet: str,
+    document: str,
+    *,
+    image: pulumi.Input[str],
+    config_map_name: pulumi.Input[str],
+    placement: Placement = ANYWHERE,
 ) -> Manifest:
     """The Job for `document`, which stands in the ConfigMap `config_map_name`."""
     name = f"{JOB_PREFIX}-{document_hash(document)}"
@@ -43,6 +49,7 @@ def delayed_delivery_job(
         resources=RESOURCES,
         grace_seconds=30,
         probes={},
+        placement=placement,
         restart="Never",
     )
     return {

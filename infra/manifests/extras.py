@@ -8,6 +8,7 @@ from typing import Protocol
 from fleet.plan import PodExtras, Volume
 from fleet.units import format_size
 from infra.manifests.metadata import Manifest
+from infra.placement import Placement
 
 GPU_RESOURCE = "nvidia.com/gpu"
 
@@ -74,14 +75,12 @@ def toleration(item: Tolerating) -> Manifest:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def scheduling(extras: PodExtras, *, node_selector: dict[str, str], tolerations: tuple[Manifest, ...]) -> Manifest:
+def scheduling(extras: PodExtras, placement: Placement) -> Manifest:
     """Which nodes the pod may run on; the queue's own word counts where the environment says otherwise."""
-    found: Manifest = {}
-    if chosen := {**node_selector, **extras.node_selector}:
-        found["nodeSelector"] = chosen
-    if tolerated := [*tolerations, *(toleration(item) for item in extras.tolerations)]:
-        found["tolerations"] = tolerated
-    return found
+    return Placement(
+        node_selector={**placement.node_selector, **extras.node_selector},
+        tolerations=(*placement.tolerations, *(toleration(item) for item in extras.tolerations)),
+    ).scheduling()
 
 
 def gpu_limits(extras: PodExtras) -> dict[str, str]:

@@ -12,6 +12,7 @@ from fleet.plan import PodExtras
 from fleet.probes import Probe
 from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
 from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.placement import ANYWHERE, Placement
 
 APPLICATION_UID = 10001
 """User and group of the application's image (`app/Dockerfile`)."""
@@ -75,9 +76,8 @@ class ApplicationPod:
     """`restartPolicy`; a Deployment has but one."""
     ports: tuple[Manifest, ...] = ()
     extras: PodExtras = field(default_factory=PodExtras)
-    node_selector: dict[str, str] = field(default_factory=dict)
-    """Labels of the node that the environment wants, beside the queue's own."""
-    tolerations: tuple[Manifest, ...] = ()
+    placement: Placement = ANYWHERE
+    """Nodes that the environment wants, beside the queue's own word."""
     run_folder: bool = False
     """Whether the pod writes heartbeat files."""
 
@@ -146,7 +146,7 @@ def pod_template(pod: ApplicationPod) -> Manifest:
             *run,
             *extra_volumes(pod.extras),
         ],
-        **scheduling(pod.extras, node_selector=pod.node_selector, tolerations=pod.tolerations),
+        **scheduling(pod.extras, pod.placement),
     }
     if pod.service_account is not None:
         spec["serviceAccountName"] = pod.service_account
@@ -154,7 +154,10 @@ def pod_template(pod: ApplicationPod) -> Manifest:
         spec["restartPolicy"] = pod.restart
     else:
         spec["topologySpreadConstraints"] = [zone_spread(pod.name)]
-    return {"metadata": {"labels": labels(pod.fleet, pod.name, pod.component, queue=pod.queue)}, "spec": spec}
+    metadata: Manifest = {"labels": labels(pod.fleet, pod.name, pod.component, queue=pod.queue)}
+    if pod.placement.annotations:
+        metadata["annotations"] = dict(pod.placement.annotations)
+    return {"metadata": metadata, "spec": spec}
 
 
 def zone_spread(name: str) -> Manifest:

@@ -11,6 +11,7 @@ from fleet.units import format_cpu, format_size
 from fleet.web import WebPlan
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import ApplicationPod, pod_template
+from infra.placement import ANYWHERE, Placement
 
 NAME = "web"
 COMMAND = ("python", "-m", "app.web")
@@ -27,6 +28,7 @@ class WebManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    placement: Placement = ANYWHERE
 
 
 def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
@@ -61,6 +63,7 @@ def web_deployment(web: WebManifest) -> Manifest:
             "livenessProbe": _http_probe("/healthz", period_seconds=15, failures=4),
         },
         service_account=NAME,
+        placement=web.placement,
         ports=({"name": "http", "containerPort": CONTAINER_PORT},),
     )
     return {

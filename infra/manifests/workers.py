@@ -3,7 +3,7 @@
 Invariant: the autoscaler owns the number of pods, so `replicas` is absent; grace, limits and probes come from the Plan alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 
@@ -13,6 +13,7 @@ from fleet.units import format_cpu, format_size
 from infra.manifests.extras import gpu_limits
 from infra.manifests.metadata import Manifest, metadata, selector
 from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+from infra.placement import ANYWHERE, Placement
 
 COMMAND = ("python", "-m", "app.worker")
 
@@ -20,8 +21,13 @@ REVISIONS_KEPT = 3
 
 
 def worker_name(shard: str) -> str:
-    """Name of the Deployment, ServiceAccount, budget and autoscaler of one broker queue."""
+    """Name of the Deployment, budget and autoscaler of one broker queue."""
     return f"worker-{shard}"
+
+
+def account_name(queue: QueuePlan) -> str:
+    """Name of the ServiceAccount of a queue's pods: one for all its shards, because what they may do is the queue's."""
+    return f"worker-{queue.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +40,7 @@ class WorkerManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
-    node_selector: dict[str, str] = field(default_factory=dict)
-    tolerations: tuple[Manifest, ...] = ()
+    placement: Placement = ANYWHERE
 
 
 def container_resources(resources: Resources, extra_limits: dict[str, str] | None = None) -> Manifest:
@@ -70,10 +75,9 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
             "readinessProbe": health_probe("ready", queue.probes.readiness),
             "livenessProbe": health_probe("live", queue.probes.liveness),
         },
-        service_account=name,
+        service_account=account_name(queue),
         extras=queue.pod,
-        node_selector=worker.node_selector,
-        tolerations=worker.tolerations,
+        placement=worker.placement,
         run_folder=True,
     )
     return {

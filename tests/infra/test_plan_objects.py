@@ -12,8 +12,9 @@ from fleet.topology import INGRESS_EXCHANGE
 from infra.manifests.metadata import QUEUE_LABEL
 from infra.manifests.topology import DeletionPolicy
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
+from infra.placement import Placement, Placements
 from infra.topology import QueueTopology, QueueTopologyArgs
-from infra.workers import NodeChoice, QueueWorkers, QueueWorkersArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
 from tests.fleet.strategies import Raw, load_from, sample_queue
 from tests.infra.recording import record
 from tests.infra.samples import COMPONENTS, IMAGE
@@ -25,7 +26,7 @@ BASE: Raw = {
         "money": sample_queue(tasks=["shop.money.*"], shards=2, replicas={"max": 40}),
     },
 }
-SPOT_NODES = NodeChoice(node_selector={"capacity": "spot"})
+PLACEMENTS = Placements(spot=Placement(node_selector={"capacity": "spot"}))
 
 
 def _program(plan: Plan) -> None:
@@ -39,7 +40,13 @@ def _program(plan: Plan) -> None:
         )
         QueueWorkers(
             f"workers-{queue.name}",
-            QueueWorkersArgs(plan=plan, queue=queue, image=IMAGE, results_secret="results-1", spot_nodes=SPOT_NODES),
+            QueueWorkersArgs(
+                plan=plan,
+                queue=queue,
+                image=IMAGE,
+                results_secret="results-1",
+                placement=PLACEMENTS.workers(queue),
+            ),
         )
 
 

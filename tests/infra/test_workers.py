@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from fleet.plan import PodExtras, QueuePlan, SecretKey, Toleration, Volume
-from infra.workers import NodeChoice, QueueWorkers, QueueWorkersArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
 from tests.infra.recording import Recorded, record
 from tests.infra.samples import IMAGE, full_plan, queue_of, sample_plan
 
@@ -165,15 +165,14 @@ def test_extras_pass_through_as_written() -> None:
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("queue", "selector"),
-    [pytest.param("thumbnails", {"capacity": "spot"}, id="spot-queue"), pytest.param("high", None, id="any-other")],
-)
-def test_spot_nodes_are_for_spot_queues(queue: str, selector: dict[str, str] | None) -> None:
-    """Where the environment allows spot, the queues that may use it do."""
-    nodes = NodeChoice(node_selector={"capacity": "spot"})
-    recorded = workers(queue, environment="prod", spot_nodes=nodes)
-    assert pod_of(recorded, f"worker-{queue}").get("nodeSelector") == selector
+def test_the_shards_of_a_queue_have_one_identity() -> None:
+    """What a task may do does not depend on the shard that its message went through."""
+    recorded = workers("default")
+    account = recorded.one("ServiceAccount")
+    assert account.inputs["metadata"]["name"] == "worker-default"
+    for item in recorded.of("Deployment"):
+        assert item.inputs["spec"]["template"]["spec"]["serviceAccountName"] == "worker-default"
+        assert account.urn in item.depends_on
 
 
 def test_a_short_promise_scales_by_a_formula_over_two_counts() -> None:
