@@ -31,6 +31,18 @@ BindingPattern = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+|[*#])(\.([A-Za-
 ExceptionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
 
 
+AwsPolicy = Annotated[
+    str,
+    Field(
+        pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/)?([\w+=,.@-]+/)*[\w+=,.@-]{1,128}$", max_length=600
+    ),
+]
+"""Name of an IAM policy, after its path if it has one, or its ARN."""
+
+AWS_POLICIES_MAX = 10
+"""Managed policies of a role, unless AWS raises the quota (IAM user guide, "IAM and AWS STS quotas")."""
+
+
 class Model(BaseModel):
     """A part of the catalogue: unknown keys are refused, `"3"` and `yes` are no numbers, values are frozen."""
 
@@ -274,6 +286,8 @@ class QueueSpec(Model):
     """A cap on the tasks that run at once, because what they use takes no more."""
     schedule: list[PeakWindowSpec] = []
     """Known peaks: a minimum by the clock."""
+    aws_policies: Annotated[list[AwsPolicy], Field(max_length=AWS_POLICIES_MAX)] = []
+    """IAM policies of what the tasks may do in AWS: names in the environment's account, or ARNs. With one, the queue's pods on EKS have a role of their own."""
     pod: PodSpec = PodSpec()
     """Environment, Secrets, volumes, node selector, tolerations, GPUs."""
 

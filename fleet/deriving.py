@@ -114,6 +114,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
         pod=_pod_extras(spec.pod),
         priorities=dict(spec.priority),
         downstream=_downstream(spec),
+        aws_policies=tuple(dict.fromkeys(spec.aws_policies)),
     )
 
 

@@ -111,6 +111,8 @@ class QueuePlan(Record, frozen=True, kw_only=True):
     priorities: dict[str, int] = {}
     """Task name or pattern -> message priority, where it is not the default."""
     downstream: Downstream | None = None
+    aws_policies: tuple[str, ...] = ()
+    """IAM policies of the tasks, by name in the environment's account or by ARN; none means no role."""
 
 
 class BrokerPlan(Record, frozen=True, kw_only=True):

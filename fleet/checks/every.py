@@ -9,6 +9,7 @@ from fleet.catalogue import Catalogue
 from fleet.checks.broker import check_broker, check_throughput
 from fleet.checks.capacity import check_broker_node, check_memory, check_node, check_replicas
 from fleet.checks.downstream import check_downstreams
+from fleet.checks.identity import check_aws_policies
 from fleet.checks.names import check_minimums, check_names
 from fleet.checks.promises import check_fit, check_reaction
 from fleet.checks.retries import check_retries
@@ -40,6 +41,7 @@ def _catalogue_findings(catalogue: Catalogue, environment: Environment, source: 
         yield from check_retries(name, spec, source)
         yield from check_spot(name, spec, source)
         yield from check_schedule(name, spec, source)
+        yield from check_aws_policies(name, spec, environment, source)
     yield from check_minimums(catalogue, environment, source)
 
 

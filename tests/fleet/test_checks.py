@@ -367,6 +367,33 @@ def test_nothing_is_noted_where_nothing_is_surprising(tmp_path: Path, raw: Raw) 
     assert load_from(raw, tmp_path).notes == ()
 
 
+def test_aws_policies_are_noted_where_there_is_no_aws(tmp_path: Path) -> None:
+    """The catalogue is the same everywhere, so it is no error in `local`; in `dev` there is nothing to tell."""
+    raw = sample_catalogue(aws_policies=["mail-templates", "mail-templates"])
+    (note,) = load_from(raw, tmp_path, environment="local").notes
+    assert (note.path, note.severity) == ("queues.mail.aws_policies", Severity.NOTE)
+    assert "has no effect in local" in str(note)
+    plan = load_from(raw, tmp_path)
+    assert plan.notes == ()
+    assert plan.queues[0].aws_policies == ("mail-templates",)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param("reports/*", id="no-pattern"),
+        pytest.param("arn:aws:iam::1234:policy/reports", id="no-account"),
+        pytest.param("arn:aws:iam::123456789012:role/reports", id="no-policy"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_what_names_no_policy_is_refused(tmp_path: Path, policy: str) -> None:
+    """IAM would say so in the middle of a deployment."""
+    with pytest.raises(CatalogueError) as caught:
+        load_from(sample_catalogue(aws_policies=[policy]), tmp_path)
+    assert [finding.path for finding in caught.value.findings] == ["queues.mail.aws_policies[0]"]
+
+
 def test_notes_wait_until_the_errors_are_corrected(tmp_path: Path) -> None:
     """Their numbers would be made from what is wrong."""
     raw = two_queues("a", "x.*", "b", "y.*", runtime=runtime("10ms", "1s", "10s"))

@@ -36,6 +36,7 @@ FULL_QUEUE = sample_queue(
     requests={"cpu": "1.5", "memory": "1Gi"},
     args={"prefetch_multiplier": 2, "optimization": "fast"},
     replicas={"min": 0, "max": None},
+    aws_policies=["mail-templates", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
     pod={
         "secrets": {"DSN": {"secret": "database", "key": "url"}},
         "volumes": [{"name": "scratch", "mount": "/scratch", "emptyDir": "2Gi", "readOnly": False}],

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pulumi
 
+from infra.aws.identity import PodRole, PodRoleArgs
 from infra.aws.place import Place
+from infra.aws.policies import allow
 
 ACCOUNT = "123456789012"
 TAGS = {"project": "celery-fleet", "environment": "prod", "owner": "platform"}
@@ -24,5 +26,20 @@ PLACE = Place(
 
 AwsBuild = Callable[[str], pulumi.ComponentResource]
 
-AWS_COMPONENTS: dict[str, AwsBuild] = {}
+CLUSTER_ARN = f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/celery-fleet-prod"
+
+AWS_COMPONENTS: dict[str, AwsBuild] = {
+    "PodRole": lambda name: PodRole(
+        name,
+        PodRoleArgs(
+            place=PLACE,
+            cluster_name=PLACE.name,
+            cluster_arn=CLUSTER_ARN,
+            namespace="celery-fleet",
+            service_account="worker-reports",
+            managed_policies=("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",),
+            statements=(allow("ReadReports", ["s3:GetObject"], ["arn:aws:s3:::reports/*"]),),
+        ),
+    ),
+}
 """Class name -> how one is made, with every option that adds resources."""
