@@ -4,14 +4,20 @@ The models say what may be written and mean what DESIGN calls "what is known"; n
 derived numbers are in `fleet.checks`. Every field's docstring is the text of its reference and of the editor's hint.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fleet.celery_arguments import OWNED_BY_THE_PLAN, plain_name
+from fleet.docstrings import field_docstrings
 from fleet.quantities import Cpu, Duration, Rate, Size
 from fleet.sizing import Optimization, Pool
 from fleet.topology import HIGHEST_PRIORITY
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 QUEUE_NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 """No dots (a dotted name duplicates delayed tasks), no leading digit (a numeric one matches the delay bits of kombu's delayed keys)."""
@@ -47,9 +53,18 @@ class Model(BaseModel):
     """A part of the catalogue: unknown keys are refused, `"3"` and `yes` are no numbers, values are frozen."""
 
     # Built at first use: of twenty models a run validates with two or three, each of which holds the others.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True, defer_build=True, strict=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, defer_build=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> "JsonSchemaValue":
+        """Each field with its docstring, which editors show."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for name, text in field_docstrings(cls).items():
+            properties[cls.model_fields[name].alias or name]["description"] = text
+        return schema
 
     @classmethod
     def refusal(cls, key: str) -> str | None:

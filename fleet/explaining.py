@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from fleet.catalogue import Model
+from fleet.docstrings import field_docstrings
 from fleet.errors import Finding
 from fleet.quantities import show_value
 from fleet.source import KeyPath, Source, show_path
@@ -108,8 +109,8 @@ def submodel(annotation: Any) -> type[BaseModel] | None:
 def _model_at(model: type[BaseModel], location: KeyPath) -> type[BaseModel]:
     current = model
     for part in location:
-        field = _field(current, part)
-        found = submodel(field.annotation) if field is not None else None
+        name = _field(current, part)
+        found = submodel(current.model_fields[name].annotation) if name is not None else None
         current = found or current
     return current
 
@@ -118,11 +119,9 @@ def _keys_of(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _field(model: type[BaseModel], part: str | int) -> Any:
-    for name, field in model.model_fields.items():
-        if part in (name, field.alias):
-            return field
-    return None
+def _field(model: type[BaseModel], part: str | int) -> str | None:
+    """The name of the field that a key names."""
+    return next((name for name, field in model.model_fields.items() if part in (name, field.alias)), None)
 
 
 def _describe(model: type[BaseModel], location: KeyPath) -> str:
@@ -130,9 +129,9 @@ def _describe(model: type[BaseModel], location: KeyPath) -> str:
     current: type[BaseModel] = model
     text = show_path(location)
     for part in location:
-        field = _field(current, part)
-        if field is None:
+        name = _field(current, part)
+        if name is None:
             continue
-        text = field.description or text
-        current = submodel(field.annotation) or current
+        text = field_docstrings(current).get(name, text)
+        current = submodel(current.model_fields[name].annotation) or current
     return text

@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from fleet.catalogue import Catalogue, QueueSpec
 from fleet.cli.reference import commands_page
 from fleet.cloud import Cloud
+from fleet.docstrings import field_docstrings
 from fleet.environment import CONFIG_KEY, ENVIRONMENTS, Environment, EnvironmentSpec
 from fleet.explaining import submodel
 from fleet.reasons.reference import reasons_page
@@ -115,9 +116,10 @@ def _step(annotation: Any) -> str:
 def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     yield "| key | takes | default | means |"
     yield "|---|---|---|---|"
+    meanings = field_docstrings(model)
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        yield f"| `{key}` | {_takes(field)} | {_default(field)} | {field.description} |"
+        yield f"| `{key}` | {_takes(field)} | {_default(field)} | {meanings[name]} |"
 
 
 def _takes(field: FieldInfo) -> str:
