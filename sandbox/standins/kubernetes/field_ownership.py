@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import Final
 
-from sandbox.standins.kubernetes.diffing import Path, parse_path
+from sandbox.standins.diffing import Path, parse_path
 from sandbox.standins.kubernetes.naming import annotation, metadata_of
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.property_values import Value

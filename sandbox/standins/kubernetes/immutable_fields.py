@@ -8,13 +8,11 @@ Source: pulumi-kubernetes v4.32 `provider/pkg/provider/diff.go` (forceNew).
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
+from sandbox.standins.diffing import Pattern
 from sandbox.standins.kubernetes.naming import kind_of
 from sandbox.standins.kubernetes.values import Manifest
-
-Pattern: TypeAlias = tuple[str, ...]
-"""Keys from the object's root; `*` stands for every element of a list."""
 
 _IDENTITY: Final = ("metadata.name", "metadata.namespace")
 _SELECTOR: Final = ("spec.selector",)

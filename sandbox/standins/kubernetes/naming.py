@@ -4,22 +4,20 @@ The invariant: a name is invented once. It is drawn when a resource first gets i
 annotation, and from then on it is adopted from the previous inputs.
 
 Source: pulumi-kubernetes v4.32 `provider/pkg/metadata/naming.go`, `provider/pkg/provider/provider.go` (gvkFromURN) and
-`util.go` (fqName); the shape of the suffix from pulumi v3.259 `sdk/go/common/resource/unique_name.go`.
+`util.go` (fqName).
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from typing import Final
 
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
 from sandbox.standins.property_values import Unknown
+from sandbox.standins.urns import unique_name, urn_name
 
 AUTONAMED_ANNOTATION: Final = "pulumi.com/autonamed"
-SUFFIX_HEX_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +35,6 @@ class Kind:
 
     def __str__(self) -> str:
         return f"{self.api_version}/{self.kind}"
-
-
-def urn_name(urn: str) -> str:
-    """The program's own name of a resource: what follows the fourth `::`."""
-    return urn.split("::", 3)[3]
-
-
-def urn_type(urn: str) -> str:
-    """The type token of a resource, without those of its parents."""
-    return urn.split("::", 3)[2].rsplit("$", 1)[-1]
 
 
 def kind_of_token(token: str) -> Kind:
@@ -113,12 +101,6 @@ def parse_id(resource_id: str) -> tuple[str, str]:
     """Namespace and name of an id; the namespace is empty when the id has none."""
     namespace, _, name = resource_id.rpartition("/")
     return namespace, name
-
-
-def unique_name(prefix: str, seed: bytes) -> str:
-    """`prefix` and eight hexadecimal digits: those of the engine's seed when it gives one, else random."""
-    digits = hashlib.sha256(seed + prefix.encode()).hexdigest() if seed else secrets.token_hex(SUFFIX_HEX_DIGITS)
-    return prefix + digits[:SUFFIX_HEX_DIGITS]
 
 
 def named(manifest: Manifest, name: str) -> Manifest:

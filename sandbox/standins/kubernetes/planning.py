@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sandbox.standins.diffing import FieldChange, differences
 from sandbox.standins.kubernetes.cluster import Cluster
-from sandbox.standins.kubernetes.diffing import FieldChange, differences
 from sandbox.standins.kubernetes.immutable_fields import immutable_fields
 from sandbox.standins.kubernetes.naming import (
     annotation,
@@ -24,13 +24,13 @@ from sandbox.standins.kubernetes.naming import (
     metadata_of,
     name_of,
     namespace_of,
-    urn_type,
 )
 from sandbox.standins.kubernetes.normalize import is_built_in, normalized, pruned, without_omitted
 from sandbox.standins.kubernetes.values import Manifest, plain, with_secrets_of
 from sandbox.standins.kubernetes.wait_for import ANNOTATION as WAIT_FOR
 from sandbox.standins.kubernetes.wait_for import parse_wait_for
 from sandbox.standins.plugin_server import PluginError
+from sandbox.standins.urns import urn_type
 
 REFUSED_TYPES: Final = {
     "kubernetes:helm.sh/": "Helm charts",

@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass, field
-from typing import Final
 
 import yaml
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
+from sandbox.standins.diff_message import detailed_diff
 from sandbox.standins.kubernetes import planning, resources
 from sandbox.standins.kubernetes.cluster import Cluster, connect
-from sandbox.standins.kubernetes.diffing import Change
 from sandbox.standins.kubernetes.settings import compare_settings, read_settings
 from sandbox.standins.kubernetes.values import parse_checkpoint, plain
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
 from sandbox.standins.property_values import marshal, unmarshal
-
-CHANGE_KINDS: Final = {
-    (Change.ADD, False): provider_pb2.PropertyDiff.ADD,
-    (Change.ADD, True): provider_pb2.PropertyDiff.ADD_REPLACE,
-    (Change.DELETE, False): provider_pb2.PropertyDiff.DELETE,
-    (Change.DELETE, True): provider_pb2.PropertyDiff.DELETE_REPLACE,
-    (Change.UPDATE, False): provider_pb2.PropertyDiff.UPDATE,
-    (Change.UPDATE, True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
 
 
 @dataclass(slots=True)
@@ -150,12 +140,7 @@ class KubernetesProvider:
             replaces=found.replaces,
             deleteBeforeReplace=found.delete_before_replace,
             hasDetailedDiff=True,
-            detailedDiff={
-                path: provider_pb2.PropertyDiff(
-                    kind=CHANGE_KINDS[change.change, change.replaces], inputDiff=change.change is Change.DELETE
-                )
-                for path, change in found.fields.items()
-            },
+            detailedDiff=detailed_diff(found.fields),
         )
 
     async def create(self, request: Message) -> Message:

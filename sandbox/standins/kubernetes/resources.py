@@ -21,8 +21,6 @@ from sandbox.standins.kubernetes.naming import (
     name_of,
     object_id,
     parse_id,
-    unique_name,
-    urn_type,
 )
 from sandbox.standins.kubernetes.normalize import READ_ONLY_METADATA, normalized, pruned
 from sandbox.standins.kubernetes.objects import Objects
@@ -31,6 +29,7 @@ from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.kubernetes.waiting import NotReadyError
 from sandbox.standins.plugin_server import InitFailedError, PluginError
 from sandbox.standins.property_values import has_unknown, marshal
+from sandbox.standins.urns import unique_name, urn_type
 
 PATCH_MANAGER_ANNOTATION: Final = "pulumi.com/patchFieldManager"
 

@@ -17,13 +17,11 @@ from sandbox.standins.kubernetes.naming import (
     kind_of_token,
     object_id,
     parse_id,
-    unique_name,
-    urn_name,
-    urn_type,
 )
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
 from sandbox.standins.property_values import UNKNOWN
+from sandbox.standins.urns import unique_name, urn_name, urn_type
 
 URN = "urn:pulumi:local::fleet::celery-fleet:web:Web$kubernetes:core/v1:ConfigMap::plan"
 

@@ -1,7 +1,7 @@
-"""What a change of inputs would do to an object: which fields differ, and whether it has to be replaced.
+"""What a change of inputs would do to a resource: which fields differ, and whether it has to be replaced.
 
 The invariant: only fields the inputs speak about, or spoke about before, can differ; what a controller or a default
-wrote beside them never shows. A field that the API server will not change in place causes a replacement.
+wrote beside them never shows. A field that cannot change in place causes a replacement.
 
 Source: pulumi-kubernetes v4.32 `provider/pkg/provider/provider.go` (Diff, convertPatchToDiff) and `diff.go`.
 """
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
-from sandbox.standins.kubernetes.immutable_fields import Pattern
-from sandbox.standins.kubernetes.values import Manifest
-from sandbox.standins.property_values import Unknown, Value
+from sandbox.standins.property_values import Properties, Unknown, Value
 
 Path: TypeAlias = tuple[str | int, ...]
+
+Pattern: TypeAlias = tuple[str, ...]
+"""Keys from the resource's root; `*` stands for every element of a list."""
 
 _MISSING: Final = object()
 _PATH_PART: Final = re.compile(r"""\[\s*(?:"((?:[^"\\]|\\.)*)"|(\d+|\*))\s*\]|\.?([^.\[\]]+)""")
@@ -69,7 +70,7 @@ class Differences:
         elif not _is_same(old, new):
             self._record(path, Change.UPDATE, new)
 
-    def _compare_maps(self, path: Path, old: Manifest, new: Manifest) -> None:
+    def _compare_maps(self, path: Path, old: Properties, new: Properties) -> None:
         for key in sorted({*old, *new}):
             self.compare((*path, key), old.get(key, _MISSING), new.get(key, _MISSING))
 
@@ -87,7 +88,7 @@ class Differences:
         }
 
 
-def differences(old: Manifest, new: Manifest, immutable: tuple[Pattern, ...]) -> Differences:
+def differences(old: Properties, new: Properties, immutable: tuple[Pattern, ...]) -> Differences:
     """How `new` differs from `old`, field by field."""
     found = Differences(immutable)
     found.compare((), old, new)
