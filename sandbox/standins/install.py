@@ -32,6 +32,7 @@ class StandIn:
 LANGUAGE_HOST: Final = StandIn("pulumi-language-python", "sandbox.standins.language_python", "the Python language host")
 
 RESOURCE_PLUGINS: Final = {
+    "aws": StandIn("pulumi-resource-aws", "sandbox.standins.aws", "the AWS plugin"),
     "kubernetes": StandIn("pulumi-resource-kubernetes", "sandbox.standins.kubernetes", "the Kubernetes plugin"),
     "docker-build": StandIn("pulumi-resource-docker-build", "sandbox.standins.docker_build", "the docker-build plugin"),
 }
