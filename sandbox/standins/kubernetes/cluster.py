@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.standins.kubernetes.client import KubernetesClient
-from sandbox.standins.kubernetes.kubeconfig import cluster_access, parse_kubeconfig
+from sandbox.standins.kubernetes.imagined import ImaginedCluster, is_imagined
+from sandbox.standins.kubernetes.kubeconfig import active_cluster, cluster_access, parse_kubeconfig
 from sandbox.standins.kubernetes.objects import Objects
 from sandbox.standins.kubernetes.settings import Settings
 from sandbox.standins.kubernetes.values import Manifest
@@ -29,6 +30,9 @@ class Cluster:
 
     objects: Objects | None = None
     waiting: Waiting | None = None
+    imagined: ImaginedCluster | None = None
+    """In place of both where the cluster does not exist and its objects are kept in the state alone."""
+
     unreachable: str = "the provider was not configured"
 
     def reached(self) -> tuple[Objects, Waiting]:
@@ -42,6 +46,8 @@ class Cluster:
 
     async def is_namespaced(self, manifest: Manifest) -> bool:
         """Whether the kind lives in namespaces; assumed of one that cannot be asked about yet."""
+        if self.imagined is not None:
+            return self.imagined.is_namespaced(manifest)
         return self.objects is None or await self.objects.is_namespaced(manifest)
 
     async def is_served(self, manifest: Manifest) -> bool:
@@ -61,6 +67,9 @@ async def connect(settings: Settings, log: Log) -> Cluster:
     client = None
     try:
         config = parse_kubeconfig(settings.kubeconfig)
+        server = str((active_cluster(config, context=settings.context, cluster=settings.cluster) or {}).get("server"))
+        if is_imagined(server):
+            return Cluster(settings, settings.namespace or "default", imagined=ImaginedCluster(server, log))
         access = cluster_access(config, context=settings.context, cluster=settings.cluster)
         client = KubernetesClient(access)
         await client.discover()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from sandbox.standins.kubernetes.exec_credentials import helper_credentials
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import PluginError
 from sandbox.standins.property_values import Value
@@ -83,7 +84,7 @@ def _named(config: Manifest, section: str, name: Value, inner: str = "") -> Mani
 def cluster_access(config: Manifest, *, context: str = "", cluster: str = "") -> ClusterAccess:
     """How to reach and address the chosen cluster.
 
-    Raises: PluginError when the context, its cluster or its user is missing, or when the user needs a helper program.
+    Raises: PluginError when the context or its cluster is missing, or when the user's helper program gives no credential.
     """
     name = context or config.get("current-context") or ""
     chosen = _named(config, "contexts", name)
@@ -95,11 +96,13 @@ def cluster_access(config: Manifest, *, context: str = "", cluster: str = "") ->
     if target is None or not target.get("server"):
         raise PluginError(f"kubeconfig context {name!r} names cluster {settings.get('cluster')!r}, which has no server")
     user = _named(config, "users", settings.get("user"), "user") or {}
-    if "exec" in user or "auth-provider" in user:
+    if "auth-provider" in user:
         raise PluginError(
-            f"kubeconfig context {name!r} gets its credentials from a helper program, which the sandbox's Kubernetes "
-            "stand-in does not run; use the real plugin for this cluster (make up CONTEXT=name)"
+            f"kubeconfig context {name!r} gets its credentials from an `auth-provider`, which Kubernetes 1.26 removed; "
+            "use `exec`"
         )
+    if "exec" in user:
+        user = {**user, **helper_credentials(user["exec"])}
     headers = {}
     token = user.get("token") or (Path(user["tokenFile"]).read_text().strip() if user.get("tokenFile") else "")
     if token:

@@ -48,7 +48,7 @@ def refuse_foreign_type(token: str) -> None:
         if token.startswith(prefix):
             raise PluginError(
                 f"{what} ({token}) are not supported by the sandbox's stand-in for the Kubernetes plugin; the sandbox "
-                "installs the platform itself (set the part to `existing`), and the real plugin has them"
+                "knows `helm.v3.Release` and `yaml.v2.ConfigFile` of its platform's parts, and the real plugin has them"
             )
     kind = kind_of_token(token).kind
     if kind.endswith("Patch"):

@@ -16,12 +16,13 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from sandbox.standins.diff_message import detailed_diff
-from sandbox.standins.kubernetes import planning, resources
+from sandbox.standins.kubernetes import planning, releases, resources, yaml_components
 from sandbox.standins.kubernetes.cluster import Cluster, connect
 from sandbox.standins.kubernetes.settings import compare_settings, read_settings
 from sandbox.standins.kubernetes.values import parse_checkpoint, plain
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
-from sandbox.standins.property_values import marshal, unmarshal
+from sandbox.standins.property_values import Properties, marshal, unmarshal, with_secrets_of
+from sandbox.standins.urns import urn_type
 
 
 @dataclass(slots=True)
@@ -107,7 +108,9 @@ class KubernetesProvider:
         return response
 
     async def construct(self, request: Message) -> Message:
-        """Refuse components that the real plugin builds itself."""
+        """Register the one component that the plugin builds itself and that is known here."""
+        if request.type == yaml_components.CONFIG_FILE:
+            return await yaml_components.constructed(request, plain(unmarshal(request.inputs)))
         planning.refuse_foreign_type(request.type)
         raise PluginError(f"{request.type} is not a component of the sandbox's stand-in for the Kubernetes plugin")
 
@@ -118,6 +121,8 @@ class KubernetesProvider:
             if request.autonaming.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE:
                 planning.require_name(plain(unmarshal(request.news)))
             proposed = request.autonaming.proposed_name or None
+        if urn_type(request.urn) == releases.RELEASE:
+            return self._check_release(request)
         inputs = await planning.checked(
             self.cluster,
             request.urn,
@@ -128,8 +133,17 @@ class KubernetesProvider:
         )
         return provider_pb2.CheckResponse(inputs=marshal(inputs))
 
+    def _check_release(self, request: Message) -> Message:
+        news = unmarshal(request.news)
+        previous = plain(unmarshal(request.olds))
+        named, problems = releases.checked_release(request.urn, plain(news), previous, request.randomSeed)
+        failures = [provider_pb2.CheckFailure(property="chart", reason=problem) for problem in problems]
+        return provider_pb2.CheckResponse(inputs=marshal(with_secrets_of(named, news)), failures=failures)
+
     async def diff(self, request: Message) -> Message:
         """What the new inputs would change, and whether the object has to be replaced."""
+        if urn_type(request.urn) == releases.RELEASE:
+            return _release_difference(request)
         old_inputs, old_live = parse_checkpoint(unmarshal(request.olds))
         found = await planning.compared(
             self.cluster, old_inputs, old_live, unmarshal(request.news), list(request.ignoreChanges)
@@ -145,6 +159,12 @@ class KubernetesProvider:
 
     async def create(self, request: Message) -> Message:
         """Create the object and wait for it."""
+        if urn_type(request.urn) == releases.RELEASE:
+            made, state = await self._released(request, unmarshal(request.properties), revision=1)
+            return provider_pb2.CreateResponse(id=made, properties=marshal(state))
+        if self.cluster.imagined is not None and not request.preview:
+            made, state = await self.cluster.imagined.created(request.urn, unmarshal(request.properties))
+            return provider_pb2.CreateResponse(id=made, properties=marshal(state))
         outcome = await resources.created(
             self.cluster,
             request.urn,
@@ -156,6 +176,8 @@ class KubernetesProvider:
 
     async def read(self, request: Message) -> Message:
         """Read the live object; an empty id says that it is gone."""
+        if urn_type(request.urn) == releases.RELEASE or self.cluster.imagined is not None:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         outcome = await resources.read(
             self.cluster, request.urn, request.id, unmarshal(request.properties), unmarshal(request.inputs)
         )
@@ -167,6 +189,15 @@ class KubernetesProvider:
 
     async def update(self, request: Message) -> Message:
         """Apply the new inputs and wait for the object."""
+        if urn_type(request.urn) == releases.RELEASE:
+            before = plain(unmarshal(request.olds)).get("status") or {}
+            revision = int(before.get("revision") or 1) + 1
+            _, state = await self._released(request, unmarshal(request.news), revision=revision)
+            return provider_pb2.UpdateResponse(properties=marshal(state))
+        if self.cluster.imagined is not None and not request.preview:
+            olds, news = unmarshal(request.olds), unmarshal(request.news)
+            state = await self.cluster.imagined.updated(request.urn, olds, news)
+            return provider_pb2.UpdateResponse(properties=marshal(state))
         state = await resources.updated(
             self.cluster,
             request.urn,
@@ -180,13 +211,38 @@ class KubernetesProvider:
 
     async def delete(self, request: Message) -> Message:
         """Delete the object and wait until it is gone."""
+        if urn_type(request.urn) == releases.RELEASE:
+            return empty_pb2.Empty()
+        if self.cluster.imagined is not None:
+            await self.cluster.imagined.deleted(request.urn, unmarshal(request.properties))
+            return empty_pb2.Empty()
         await resources.deleted(
             self.cluster, request.urn, unmarshal(request.properties), timeout_seconds=request.timeout
         )
         return empty_pb2.Empty()
+
+    async def _released(self, request: Message, given: Properties, *, revision: int) -> tuple[str, Properties]:
+        made, state = await releases.released(
+            self.cluster, self.log, request.urn, plain(given), revision=revision, preview=request.preview
+        )
+        return made, with_secrets_of(state, given)
 
     async def cancel(self, _request: Message) -> Message:
         """End every wait; what exists is kept in the state."""
         if self.cluster.waiting is not None:
             self.cluster.waiting.cancelled.set()
         return empty_pb2.Empty()
+
+
+def _release_difference(request: Message) -> Message:
+    old, new = plain(unmarshal(request.old_inputs)), plain(unmarshal(request.news))
+    found = releases.compared_release(old, new)
+    found.ignore(list(request.ignoreChanges))
+    some = provider_pb2.DiffResponse.DIFF_SOME if found.fields else provider_pb2.DiffResponse.DIFF_NONE
+    return provider_pb2.DiffResponse(
+        changes=some,
+        replaces=found.replaces,
+        deleteBeforeReplace=bool(found.replaces),
+        hasDetailedDiff=True,
+        detailedDiff=detailed_diff(found.fields, of_inputs=True),
+    )

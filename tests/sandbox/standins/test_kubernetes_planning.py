@@ -200,7 +200,7 @@ def test_checked_inputs_have_a_namespace_and_keep_their_secrets() -> None:
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        pytest.param("kubernetes:helm.sh/v3:Release", "Helm charts", id="helm"),
+        pytest.param("kubernetes:helm.sh/v4:Chart", "Helm charts", id="helm"),
         pytest.param("kubernetes:yaml/v2:ConfigGroup", "YAML components", id="yaml"),
         pytest.param("kubernetes:apps/v1:DeploymentPatch", "patch resources", id="patch"),
         pytest.param("kubernetes:core/v1:ConfigMapList", "list resources", id="list"),

@@ -56,10 +56,39 @@ def test_a_context_that_is_missing_is_refused_with_those_there_are() -> None:
         cluster_access(kubeconfig(), context="prod")
 
 
-def test_credentials_from_a_helper_program_are_refused() -> None:
-    """The sandbox's own kubeconfig holds its credentials; another cluster wants the real plugin."""
-    with pytest.raises(PluginError, match="helper program"):
-        cluster_access(kubeconfig(exec={"command": "aws"}))
+def helper(tmp_path: Path, printed: str, code: int = 0) -> Manifest:
+    """An `exec` entry whose program prints this and ends with this code."""
+    script = tmp_path / "helper"
+    script.write_text(f"#!/bin/sh\necho 'no session for '$WHO >&2\ncat <<'END'\n{printed}\nEND\nexit {code}\n")
+    script.chmod(0o755)
+    return {"command": str(script), "args": ["eks"], "env": [{"name": "WHO", "value": "fleet"}]}
+
+
+def test_a_helper_program_gives_the_credentials(tmp_path: Path) -> None:
+    """As `aws eks get-token` does for a kubeconfig of EKS."""
+    printed = json.dumps({"kind": "ExecCredential", "status": {"token": "of-the-helper"}})
+    access = cluster_access(kubeconfig(exec=helper(tmp_path, printed)))
+    assert access.headers == {"Authorization": "Bearer of-the-helper"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "said"),
+    [
+        pytest.param("", 1, "failed: no session for fleet", id="it-fails"),
+        pytest.param("hush-hush", 0, "printed no ExecCredential", id="it-prints-something-else"),
+    ],
+)
+def test_a_helper_program_that_gives_none_is_told(tmp_path: Path, printed: str, code: int, said: str) -> None:
+    """By what it says about itself; what it printed may be a secret."""
+    with pytest.raises(PluginError, match=said) as caught:
+        cluster_access(kubeconfig(exec=helper(tmp_path, printed, code)))
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_a_helper_program_that_is_missing_is_told() -> None:
+    """By its name."""
+    with pytest.raises(PluginError, match="no-such-helper"):
+        cluster_access(kubeconfig(exec={"command": "no-such-helper"}))
 
 
 def inputs(server: str, **more: object) -> Manifest:
