@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A plugin that no package registry serves, and the module that stands in for it."""
+    """An executable that no package registry serves, and the module that stands in for it."""
 
     executable: str
     module: str
@@ -30,6 +31,11 @@ class StandIn:
 
 
 LANGUAGE_HOST: Final = StandIn("pulumi-language-python", "sandbox.standins.language_python", "the Python language host")
+
+AWS_CLI: Final = StandIn("aws", "sandbox.standins.aws_cli", "the AWS CLI")
+
+PROGRAMS: Final = (LANGUAGE_HOST, AWS_CLI)
+"""Stand-ins that are modules, not packages."""
 
 RESOURCE_PLUGINS: Final = {
     "aws": StandIn("pulumi-resource-aws", "sandbox.standins.aws", "the AWS plugin"),
@@ -44,6 +50,9 @@ def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
     Returns: one line for each stand-in that is in use, to be shown to the user.
     """
     lines = [_installed(bin_dir, LANGUAGE_HOST)]
+    real = shutil.which(AWS_CLI.executable)
+    if real is None or Path(real).parent == bin_dir:
+        lines.append(_installed(bin_dir, AWS_CLI))
     for name, stand_in in RESOURCE_PLUGINS.items():
         try:
             version = importlib.metadata.version(f"pulumi-{name}")
@@ -73,6 +82,6 @@ def _installed(folder: Path, stand_in: StandIn, version: str = "") -> str:
 def wrapper_script(module: str) -> str:
     """A shell script that runs a stand-in with this Python and this checkout, whatever the caller's folder is."""
     code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from {module}.__main__ import main; main()"
-    if module == LANGUAGE_HOST.module:
+    if module in [program.module for program in PROGRAMS]:
         code = code.replace(".__main__ import", " import")
     return f'#!/bin/sh\n{MARKER}\nexec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)} "$@"\n'

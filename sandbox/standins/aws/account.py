@@ -16,14 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from sandbox.standins import variables
 from sandbox.standins.plugin_server import PluginError
 from sandbox.standins.property_values import UNKNOWN_MARKS, Properties
-
-ACCOUNT_VARIABLE: Final = "FLEET_SANDBOX_AWS_ACCOUNT"
-"""The number that the caller's account has; else the one of AWS's own examples."""
-
-EKS_VARIABLE: Final = "FLEET_SANDBOX_EKS_KUBECONFIG"
-"""A kubeconfig: every EKS cluster that is stood in for answers at its cluster. Without it the endpoints lead nowhere."""
 
 EXAMPLE_ACCOUNT: Final = "123456789012"
 ROLE: Final = "stand-in"
@@ -74,16 +69,16 @@ class Account:
         return f"arn:{self.partition}:{service}:{region}:{self.number}:{resource}"
 
 
-def read_account(variables: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Account:
+def read_account(settings: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Account:
     """The account of the engine's `aws:config:*` variables.
 
     Raises: PluginError for a region that is missing or unknown, or an account that the settings do not allow.
     """
 
     def setting(name: str) -> str:
-        return variables.get(f"aws:config:{name}", "")
+        return settings.get(f"aws:config:{name}", "")
 
-    number = environment.get(ACCOUNT_VARIABLE) or EXAMPLE_ACCOUNT
+    number = environment.get(variables.ACCOUNT) or EXAMPLE_ACCOUNT
     region = setting("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or ""
     if region in UNKNOWN_MARKS:
         region = "us-east-1"  # A preview of a provider whose region another resource decides.
@@ -98,7 +93,7 @@ def read_account(variables: Mapping[str, str], environment: Mapping[str, str] = 
     if allowed and number not in allowed:
         raise PluginError(f"AWS account ID not allowed: {number} (allowedAccountIds: {', '.join(allowed)})")
     tags: Properties = json.loads(setting("defaultTags") or "{}")
-    return Account(region, number, tags.get("tags") or {}, environment.get(EKS_VARIABLE, ""))
+    return Account(region, number, tags.get("tags") or {}, environment.get(variables.EKS_KUBECONFIG, ""))
 
 
 def hexadecimal(digits: int) -> str:

@@ -1,6 +1,7 @@
 """The inputs of an image resource: what is understood, what is refused, what counts as a change.
 
-The invariant: an input that this stand-in cannot honour is refused by name; none is dropped in silence.
+The invariant: an input that this stand-in cannot honour is refused by name; none is dropped in silence. Where nothing is
+built at all, because the registry is imagined, no input is beyond it.
 
 Source: pulumi-docker-build v0.0.22 `provider/internal/image.go` (ImageArgs, validate, Diff, addDigest), `dockerfile.go`,
 `context.go` and `export.go`.
@@ -8,12 +9,16 @@ Source: pulumi-docker-build v0.0.22 `provider/internal/image.go` (ImageArgs, val
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import platform
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sandbox.standins import variables
 from sandbox.standins.docker_build.build_context import context_hash
 from sandbox.standins.property_values import Properties, has_unknown
 
@@ -42,6 +47,7 @@ _NAME: Final = re.compile(
     r"(?P<name>(?P<host>localhost|[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+)(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?\Z"
 )
+_ECR_HOST: Final = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
 _TAG: Final = re.compile(r"[a-z0-9]+[\w./:-]*\Z", re.IGNORECASE)
 
 MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -124,6 +130,8 @@ def read_image_args(raw: Properties) -> ImageArgs:
         wrong(("dockerfile", 'only specify "location" or "inline", not both'))
     elif args.dockerfile is not None and not args.dockerfile.is_file():
         wrong(("dockerfile.location", f"open {args.dockerfile}: no such file"))
+    if is_imagined(args.tags):
+        return args  # Nothing is built, so neither the machine nor a cache matters.
     machine = MACHINES.get(platform.machine(), platform.machine())
     for index, wanted in enumerate(raw.get("platforms") or []):
         if isinstance(wanted, str) and wanted.split("/")[:2] != ["linux", machine]:
@@ -139,6 +147,17 @@ def read_image_args(raw: Properties) -> ImageArgs:
     if raw.get("ssh"):
         wrong(("ssh", "forwarding an SSH agent needs the real plugin"))
     return args
+
+
+def is_imagined(tags: list[str]) -> bool:
+    """Whether the image is for an ECR registry that is stood in for: nothing is built, and nothing pushed."""
+    return variables.is_imagined(os.environ) and all(_ECR_HOST.match(tag) for tag in tags)
+
+
+def imagined_digest(args: ImageArgs) -> str:
+    """A digest that changes with everything an image is made of."""
+    made_of = [args.hash(), args.raw.get("target"), args.raw.get("buildArgs"), args.raw.get("platforms")]
+    return "sha256:" + hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def digested(tag: str, digest: str) -> str:

@@ -18,7 +18,14 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from sandbox.standins.docker_build.buildah import Buildah
 from sandbox.standins.docker_build.containerd import Containerd
-from sandbox.standins.docker_build.image_args import ImageArgs, changed_inputs, digested, read_image_args
+from sandbox.standins.docker_build.image_args import (
+    ImageArgs,
+    changed_inputs,
+    digested,
+    imagined_digest,
+    is_imagined,
+    read_image_args,
+)
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
 from sandbox.standins.property_values import (
     Properties,
@@ -152,6 +159,11 @@ class DockerBuildProvider:
                 "No exports were specified so the build will only remain in the local build cache. Use `push` to upload "
                 "the image to a registry, or silence this warning with a `cacheonly` export.",
             )
+        if is_imagined(args.tags):
+            state["digest"] = imagined_digest(args)
+            state["ref"] = next((digested(tag, state["digest"]) for tag in args.tags), state["digest"])
+            await self.log.warn(urn, "stand-in: there is no registry behind ECR; nothing was built and nothing pushed")
+            return with_secrets_of(state, given)
         image = await self.buildah.build(args, lambda line: self.log.status(urn, line))
         if args.is_exported:
             state["digest"] = image.digest

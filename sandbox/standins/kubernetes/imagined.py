@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from sandbox.standins import variables
 from sandbox.standins.kubernetes import values
 from sandbox.standins.kubernetes.naming import (
     Kind,
@@ -28,9 +29,6 @@ from sandbox.standins.kubernetes.objects import EXISTS_HELP
 from sandbox.standins.kubernetes.values import Manifest
 from sandbox.standins.plugin_server import Log, PluginError
 from sandbox.standins.urns import unique_name
-
-IMAGINED_VARIABLE: Final = "FLEET_SANDBOX_IMAGINED_CLUSTERS"
-"""`true`: an EKS endpoint that is stood in for has no cluster behind it, and its objects live in the state alone."""
 
 WARNING: Final = (
     "stand-in: there is no cluster behind {server}; its objects are kept in Pulumi's state alone, and nothing runs"
@@ -52,7 +50,7 @@ _ADDRESS: Final = "internal-imagined.elb.amazonaws.com"
 
 def is_imagined(server: str) -> bool:
     """Whether the cluster at this address is to be imagined."""
-    return os.environ.get(IMAGINED_VARIABLE) == "true" and bool(_EKS_HOST.match(urlsplit(server).hostname or ""))
+    return variables.is_imagined(os.environ) and bool(_EKS_HOST.match(urlsplit(server).hostname or ""))
 
 
 @dataclass(slots=True)

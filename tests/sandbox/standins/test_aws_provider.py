@@ -17,7 +17,8 @@ import pytest
 import yaml
 from pulumi.runtime.proto import provider_pb2
 
-from sandbox.standins.aws.account import EKS_VARIABLE, read_account
+from sandbox.standins import variables
+from sandbox.standins.aws.account import read_account
 from sandbox.standins.aws.lookups import answer
 from sandbox.standins.aws.provider import AwsProvider
 from sandbox.standins.plugin_server import PluginError
@@ -95,7 +96,7 @@ def test_a_cluster_answers_where_the_kubeconfig_says(tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     entry = {"server": "https://10.1.2.3:6443", "certificate-authority-data": "Y2E="}
     file.write_text(yaml.safe_dump({"clusters": [{"name": "sandbox", "cluster": entry}]}))
-    _, state = created(provider({EKS_VARIABLE: str(file)}), CLUSTER, cluster())
+    _, state = created(provider({variables.EKS_KUBECONFIG: str(file)}), CLUSTER, cluster())
     assert state["endpoint"] == "https://10.1.2.3:6443"
     assert state["certificateAuthority"] == {"data": "Y2E="}
 
@@ -290,7 +291,7 @@ def test_other_questions_are_refused_by_name(token: str, arguments: Properties) 
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("settings", "said"),
     [
         pytest.param({}, "no region", id="no-region"),
         pytest.param({"aws:config:region": "mars-north-1"}, "no AWS region", id="an-unknown-region"),
@@ -300,7 +301,7 @@ def test_other_questions_are_refused_by_name(token: str, arguments: Properties) 
         ),
     ],
 )  # fmt: skip
-def test_a_provider_that_could_not_work_is_refused(variables: dict[str, str], said: str) -> None:
+def test_a_provider_that_could_not_work_is_refused(settings: dict[str, str], said: str) -> None:
     """Before the first resource."""
     with pytest.raises(PluginError, match=said):
-        read_account(variables, {})
+        read_account(settings, {})

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
+from sandbox.standins import variables
 from sandbox.standins.docker_build.build_context import context_hash, is_ignored, parse_ignore_file
 from sandbox.standins.docker_build.buildah import BuiltImage, Progress
 from sandbox.standins.docker_build.image_args import ImageArgs, changed_inputs, digested, read_image_args
@@ -211,6 +212,34 @@ def test_a_preview_never_puts_an_image_anywhere(folder: Path, more: Properties, 
     assert buildah.builds == builds
     assert containerd.images == {}
     assert state["contextHash"]
+
+
+def test_an_image_for_an_imagined_registry_is_neither_built_nor_pushed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reference follows its content all the same, and every platform will do."""
+    monkeypatch.setenv(variables.IMAGINED, "true")
+    buildah = FakeBuildah()
+    tag = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fleet/web:1"
+    given = inputs(folder, tags=[tag], platforms=["linux/arm64", "linux/s390x"], cacheTo=[{}])
+    assert read_image_args(given).failures == []
+    refs = []
+    for target in ("web", "web", "worker"):
+        _, state = created(provider(buildah, None), {**given, "target": target})
+        refs.append(state["ref"])
+    assert refs[0].startswith(f"{tag}@sha256:")
+    assert refs[0] == refs[1] != refs[2]
+    assert (buildah.builds, buildah.pushed) == (0, [])
+
+
+def test_an_image_for_another_registry_is_built_beside_an_imagined_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what would go to ECR goes nowhere."""
+    monkeypatch.setenv(variables.IMAGINED, "true")
+    buildah = FakeBuildah()
+    created(provider(buildah, None), inputs(folder))
+    assert buildah.builds == 1
 
 
 def test_an_image_that_left_the_sandbox_is_missing_in_a_refresh(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from infra.platform import CHARTS as INSTALLED
 from infra.platform import RELEASE_MANIFESTS
-from sandbox.standins.kubernetes.imagined import IMAGINED_VARIABLE
+from sandbox.standins import variables
 from sandbox.standins.kubernetes.provider import KubernetesProvider
 from sandbox.standins.kubernetes.releases import CHARTS, checked_release
 from sandbox.standins.kubernetes.values import Manifest
@@ -37,14 +37,14 @@ def configured(server: str) -> KubernetesProvider:
         "users": [{"name": "u", "user": {"exec": {"command": "no-such-helper"}}}],
     }
     provider = KubernetesProvider(RememberingLog())
-    variables = {"kubernetes:config:kubeconfig": json.dumps(kubeconfig)}
-    asyncio.run(provider.configure(provider_pb2.ConfigureRequest(variables=variables)))
+    settings = {"kubernetes:config:kubeconfig": json.dumps(kubeconfig)}
+    asyncio.run(provider.configure(provider_pb2.ConfigureRequest(variables=settings)))
     return provider
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> KubernetesProvider:
-    monkeypatch.setenv(IMAGINED_VARIABLE, "true")
+    monkeypatch.setenv(variables.IMAGINED, "true")
     return configured(EKS)
 
 
@@ -71,7 +71,7 @@ def compared(provider: KubernetesProvider, state: Manifest, news: Manifest) -> p
 )
 def test_no_other_cluster_is_imagined(monkeypatch: pytest.MonkeyPatch, server: str, asked: str) -> None:
     """An address that does not answer is an error there, as it is for the real plugin."""
-    monkeypatch.setenv(IMAGINED_VARIABLE, asked)
+    monkeypatch.setenv(variables.IMAGINED, asked)
     with pytest.raises(PluginError, match="unreachable"):
         created(configured(server), manifest())
 
