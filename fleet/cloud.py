@@ -4,8 +4,21 @@ The values stand in `Pulumi.<environment>.yaml` under `celery-fleet:environment`
 The network, the cluster and the node groups are built from the same record that the cost is counted from.
 """
 
+from typing import Literal
+
 from fleet.prices import BASE_REGION
 from fleet.records import Record
+
+Nat = Literal["none", "instance", "single", "per_zone"]
+"""How nodes reach what is outside the network: AWS's own services alone, by private endpoints; the internet by an instance of one's own, by one
+gateway, or by one in each zone."""
+
+PRIVATE_ENDPOINTS = 12
+"""Services whose endpoints stand in each zone where there is no NAT (`infra.aws.endpoints` names them)."""
+
+NETWORK_ZONES_MIN = 2
+"""Zones of a network: the control plane takes subnets in two at least, and so does an Application Load Balancer (EKS user guide, "VPC and subnet
+requirements"; Elastic Load Balancing user guide, "Subnets for your load balancer")."""
 
 _GIB = 2**30
 
@@ -33,7 +46,7 @@ class Cloud(Record, frozen=True, kw_only=True):
     price_factor: float
     """On every price of us-east-1."""
     zones: int
-    """Availability zones that nodes and brokers are spread over; the control plane's network and the load balancer have two at least."""
+    """Availability zones that nodes and brokers are spread over; the network has two at least."""
     system_instance: str
     system_nodes: int
     """Nodes of what every cluster needs: DNS, operators, KEDA, Karpenter, the web layer."""
@@ -45,11 +58,27 @@ class Cloud(Record, frozen=True, kw_only=True):
     """Root volume of each node."""
     broker_iops: int
     """Of each broker's volume; 3000 are free."""
-    nat_gateways: int
+    nat: Nat
+    """A gateway in each zone is for the loss of a zone: by traffic alone it pays only above 5.5 TB a month."""
     results_instance: str
     """ElastiCache node type, without `cache.`."""
     results_nodes: int
     usage: Usage
+
+    @property
+    def network_zones(self) -> int:
+        """Zones of the network, also where nodes stand in one alone."""
+        return max(NETWORK_ZONES_MIN, self.zones)
+
+    @property
+    def nat_gateways(self) -> int:
+        """NAT gateways, each with a public address."""
+        return {"none": 0, "instance": 0, "single": 1, "per_zone": self.network_zones}[self.nat]
+
+    @property
+    def private_endpoints(self) -> int:
+        """Interfaces of private endpoints, over all zones."""
+        return PRIVATE_ENDPOINTS * self.network_zones if self.nat == "none" else 0
 
 
 _WORKER_INSTANCES = ("c7g.xlarge", "m7g.xlarge", "r7g.xlarge", "c7g.2xlarge", "c7g.4xlarge")
@@ -58,7 +87,7 @@ _WORKER_INSTANCES = ("c7g.xlarge", "m7g.xlarge", "r7g.xlarge", "c7g.2xlarge", "c
 CLOUDS: dict[str, Cloud] = {
     "dev": Cloud(
         region=BASE_REGION, price_factor=1.0, zones=1, system_instance="t4g.large", system_nodes=1, broker_instance="t4g.large",
-        worker_instances=_WORKER_INSTANCES, node_disk_bytes=30 * _GIB, broker_iops=3000, nat_gateways=1,
+        worker_instances=_WORKER_INSTANCES, node_disk_bytes=30 * _GIB, broker_iops=3000, nat="single",
         results_instance="t4g.micro", results_nodes=1,
         usage=Usage(
             load_balancer_units=0.2, nat_gb=20, cross_zone_gb=30, logs_gb=8, snapshots_gb=0, registry_gb=10, kms_keys=1, secrets=2
@@ -66,7 +95,7 @@ CLOUDS: dict[str, Cloud] = {
     ),
     "staging": Cloud(
         region=BASE_REGION, price_factor=1.0, zones=3, system_instance="m7g.large", system_nodes=2, broker_instance="m7g.large",
-        worker_instances=_WORKER_INSTANCES, node_disk_bytes=50 * _GIB, broker_iops=3000, nat_gateways=1,
+        worker_instances=_WORKER_INSTANCES, node_disk_bytes=50 * _GIB, broker_iops=3000, nat="single",
         results_instance="t4g.small", results_nodes=2,
         usage=Usage(
             load_balancer_units=0.2, nat_gb=100, cross_zone_gb=200, logs_gb=20, snapshots_gb=20, registry_gb=20, kms_keys=1, secrets=2
@@ -74,7 +103,7 @@ CLOUDS: dict[str, Cloud] = {
     ),
     "prod": Cloud(
         region=BASE_REGION, price_factor=1.0, zones=3, system_instance="m7g.large", system_nodes=3, broker_instance="r7g.xlarge",
-        worker_instances=_WORKER_INSTANCES, node_disk_bytes=50 * _GIB, broker_iops=4000, nat_gateways=3,
+        worker_instances=_WORKER_INSTANCES, node_disk_bytes=50 * _GIB, broker_iops=4000, nat="per_zone",
         results_instance="m7g.large", results_nodes=2,
         usage=Usage(
             load_balancer_units=2, nat_gb=1000, cross_zone_gb=2000, logs_gb=150, snapshots_gb=300, registry_gb=50, kms_keys=3, secrets=10

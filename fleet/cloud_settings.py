@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fleet.catalogue import Model
-from fleet.cloud import CLOUDS, Cloud, default_cloud
+from fleet.cloud import CLOUDS, Cloud, Nat, default_cloud
 from fleet.instances import INSTANCE_TYPES
 from fleet.prices import PRICES, REGION_FACTORS
 from fleet.quantities import Size
@@ -35,8 +35,8 @@ class CloudSpec(Model):
     """Root volume of each node."""
     broker_iops: Annotated[int | None, Field(ge=3000, le=16000, alias="brokerIops")] = None
     """IOPS of each broker's volume; 3000 cost nothing."""
-    nat_gateways: Annotated[int | None, Field(ge=0, le=6, alias="natGateways")] = None
-    """NAT gateways."""
+    nat: Nat | None = None
+    """Way to the internet: one NAT gateway (`single`), one `per_zone`, an `instance` (t4g.nano), or `none` (AWS services alone, by private endpoints)."""
     results_instance: Annotated[str | None, Field(alias="resultsInstance")] = None
     """ElastiCache node type of the results store, without `cache.`."""
     results_nodes: Annotated[int | None, Field(ge=1, le=6, alias="resultsNodes")] = None
@@ -60,7 +60,7 @@ def derive_cloud(name: str, spec: CloudSpec) -> Cloud | None:
         "worker_instances": tuple(spec.worker_instances) if spec.worker_instances else None,
         "node_disk_bytes": spec.node_disk,
         "broker_iops": spec.broker_iops,
-        "nat_gateways": spec.nat_gateways,
+        "nat": spec.nat,
         "results_instance": spec.results_instance,
         "results_nodes": spec.results_nodes,
     }

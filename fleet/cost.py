@@ -21,8 +21,9 @@ _GIB = 2**30
 FREE_IOPS = 3000
 """Of every gp3 volume."""
 
-LOAD_BALANCER_ZONES_MIN = 2
-"""An Application Load Balancer stands in two zones at least, with a public address in each."""
+NAT_INSTANCE = "t4g.nano"
+NAT_INSTANCE_DISK_GB = 8
+"""Root volume of Amazon Linux 2023."""
 
 _NOTHING = Month(idle=0.0, expected=0.0, peak=0.0)
 
@@ -125,7 +126,9 @@ def shared_lines(nodes: NodesPlan, broker: BrokerPlan, cloud: Cloud) -> tuple[Co
     """What the environment pays for whatever its queues do."""
     usage = cloud.usage
     fixed = {group.purpose: group for group in nodes.fixed}
-    balancer_zones = max(LOAD_BALANCER_ZONES_MIN, cloud.zones)
+    nat_instances = 1 if cloud.nat == "instance" else 0
+    # The load balancer has an address in each zone of the network.
+    addresses = cloud.nat_gateways + nat_instances + cloud.network_zones
     root_gb = sum(group.count for group in nodes.fixed) * cloud.node_disk_bytes / _GIB
     rows: tuple[tuple[str, str, float], ...] = (
         ("eks-control-plane", "EKS control plane, standard support", 1),
@@ -136,11 +139,14 @@ def shared_lines(nodes: NodesPlan, broker: BrokerPlan, cloud: Cloud) -> tuple[Co
         ("gp3-iops", "broker volumes, IOPS above 3000", broker.nodes * (cloud.broker_iops - FREE_IOPS)),
         ("snapshot", "snapshots, GB", usage.snapshots_gb),
         (f"valkey.{cloud.results_instance}", "results store, nodes", cloud.results_nodes),
+        (NAT_INSTANCE, "NAT instance", nat_instances),
+        ("gp3", "its root volume, GB", nat_instances * NAT_INSTANCE_DISK_GB),
         ("nat-gateway", "NAT gateways", cloud.nat_gateways),
-        ("nat-data", "through NAT, GB", usage.nat_gb if cloud.nat_gateways else 0),
+        ("nat-data", "through NAT gateways, GB", usage.nat_gb if cloud.nat_gateways else 0),
+        ("interface-endpoint", "private endpoints, in each zone", cloud.private_endpoints),
         ("load-balancer", "load balancer of the web layer", 1),
         ("load-balancer-unit", "its capacity units", usage.load_balancer_units),
-        ("public-ipv4", "public addresses of NAT and load balancer", cloud.nat_gateways + balancer_zones),
+        ("public-ipv4", "public addresses of NAT and load balancer", addresses),
         ("cross-zone-data", "between zones, GB", usage.cross_zone_gb if cloud.zones > 1 else 0),
         ("logs", "logs, GB", usage.logs_gb),
         ("ecr", "images, GB", usage.registry_gb),

@@ -83,7 +83,7 @@ def _default_rows() -> Iterator[str]:
         "cloud.workerInstances": _of_cloud(lambda cloud: ", ".join(cloud.worker_instances)),
         "cloud.nodeDisk": _of_cloud(lambda cloud: format_size(cloud.node_disk_bytes)),
         "cloud.brokerIops": _of_cloud(lambda cloud: str(cloud.broker_iops)),
-        "cloud.natGateways": _of_cloud(lambda cloud: str(cloud.nat_gateways)),
+        "cloud.nat": _of_cloud(lambda cloud: cloud.nat),
         "cloud.resultsInstance": _of_cloud(lambda cloud: cloud.results_instance),
         "cloud.resultsNodes": _of_cloud(lambda cloud: str(cloud.results_nodes)),
     }
@@ -169,6 +169,8 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return ", ".join(f"`{item}`" for item in value)
     takes = _takes(field)
     if "`60Mi`" in takes:
         return f"`{format_size(value)}`"

@@ -19,7 +19,7 @@ def test_what_is_stated_replaces_the_default_and_nothing_else() -> None:
     """Camel case as in the catalogue; a region brings its factor."""
     got = cloud("prod", region="eu-west-1", zones=2, workerInstances=["m7g.2xlarge"], nodeDisk="100Gi")
     assert (got.region, got.price_factor, got.zones, got.worker_instances) == ("eu-west-1", 1.1, 2, ("m7g.2xlarge",))
-    assert (got.node_disk_bytes, got.broker_instance, got.nat_gateways) == (100 * 2**30, "r7g.xlarge", 3)
+    assert (got.node_disk_bytes, got.broker_instance, got.nat) == (100 * 2**30, "r7g.xlarge", "per_zone")
 
 
 def test_a_factor_of_ones_own_goes_before_the_regions() -> None:
@@ -32,6 +32,21 @@ def test_local_has_no_cloud_until_one_is_asked_for() -> None:
     """Then it starts from dev's."""
     assert parse_environment("local", {}).cloud is None
     assert cloud("local", provider="aws").broker_instance == "t4g.large"
+
+
+@pytest.mark.parametrize(
+    ("stated", "gateways"),
+    [
+        pytest.param({"nat": "none"}, 0, id="none"),
+        pytest.param({"nat": "instance"}, 0, id="an-instance-is-no-gateway"),
+        pytest.param({"nat": "single"}, 1, id="single"),
+        pytest.param({"nat": "per_zone"}, 3, id="one-in-each-of-three-zones"),
+        pytest.param({"nat": "per_zone", "zones": 1}, 2, id="a-network-has-two-zones-at-least"),
+    ],
+)
+def test_the_number_of_gateways_follows_from_the_zones(stated: dict[str, object], gateways: int) -> None:
+    """Nobody states a number that the network does not have."""
+    assert cloud("prod", **stated).nat_gateways == gateways
 
 
 @pytest.mark.parametrize(
@@ -55,6 +70,7 @@ def test_local_has_no_cloud_until_one_is_asked_for() -> None:
         pytest.param(
             "cloud: {zone: 3}", "environment.cloud.zone is no known key\n  Did you mean `zones`?", id="a-misspelt-key"
         ),
+        pytest.param("cloud: {nat: per_az}", "Did you mean `per_zone`?", id="a-way-out-that-is-none"),
         pytest.param("cloud: {region: Ireland}", "environment.cloud.region is 'Ireland'", id="no-region-at-all"),
     ],
 )

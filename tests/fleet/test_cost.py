@@ -145,6 +145,22 @@ def test_a_region_has_its_factor_on_every_price() -> None:
         assert getattr(there.total, level) == pytest.approx(1.15 * getattr(here.total, level))
 
 
+@pytest.mark.parametrize(
+    ("nat", "saved"),
+    [
+        # 0.0042 x 730 + 8 x 0.08 for the instance; a gateway is 0.045 x 730, and dev sends 20 GB at 0.045 through it.
+        pytest.param("instance", 32.85 + 0.90 - 3.066 - 0.64, id="an-instance-keeps-its-address"),
+        pytest.param("none", 32.85 + 0.90 + 3.65 - 12 * 2 * 7.30, id="endpoints-of-twelve-services-in-two-zones"),
+        pytest.param("per_zone", -(32.85 + 3.65), id="a-second-zone-has-a-second-gateway-and-address"),
+    ],
+)
+def test_what_another_way_out_saves_in_dev(nat: str, saved: float) -> None:
+    """Against the single gateway of the default."""
+    single = load_plan(SAMPLE, parse_environment("dev", {})).cost.shared_usd
+    other = load_plan(SAMPLE, parse_environment("dev", {"cloud": {"nat": nat}})).cost.shared_usd
+    assert single - other == pytest.approx(saved)
+
+
 def test_an_environment_can_be_said_to_have_no_cloud() -> None:
     """A cluster of one's own under another name than local."""
     plan = load_plan(SAMPLE, parse_environment("prod", {"cloud": {"provider": "none"}}))
