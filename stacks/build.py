@@ -52,6 +52,12 @@ def build_stack(loaded: Loaded) -> list[pulumi.Resource]:
     for note in plan.notes:
         pulumi.warn(str(note))
     placements = _placements(settings)
+    if loaded.cluster is None:
+        raise FleetError(
+            f"Pulumi.{settings.stack}.yaml",
+            "celery-fleet:target is eks, for which there is no program yet",
+            "Set it to existing, with a kubeconfig that reaches a cluster.",
+        )
     provider = cluster_provider("cluster", settings.spec.kubeconfig, settings.context, loaded.cluster.identity)
 
     def after(*needed: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:

@@ -13,7 +13,8 @@ from fleet.inspection import Inspection, start_inspection
 from fleet.loading import load_plan
 from fleet.plan import Plan
 from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
-from stacks.settings import Settings, config_values, load_settings, results_password
+from stacks.checks import results_password
+from stacks.settings import Settings, config_values, load_settings
 
 ReadCluster = Callable[[ClusterAccess, tuple[str, ...]], ClusterFacts]
 StartInspection = Callable[[str, str], Inspection]
@@ -33,7 +34,8 @@ class Loaded:
 
     settings: Settings
     plan: Plan
-    cluster: ClusterFacts
+    cluster: ClusterFacts | None
+    """What the cluster said; None where this stack makes it."""
     scheduled: bool
     """Whether the application has periodic tasks."""
     password: str = field(repr=False)
@@ -51,10 +53,7 @@ def load(
     settings, plan = _load_files(config, variables, stack=stack, root=Path(root))
     inspection = asked.start_inspection(plan.application, root)
     try:
-        access = ClusterAccess(kubeconfig=settings.spec.kubeconfig, context=settings.context)
-        facts = asked.read_cluster(access, needed_groups(settings.platform))
-        if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{stack}.yaml"):
-            raise CatalogueError(findings)
+        facts = None if settings.aws else _ask_cluster(settings, asked)
         scheduled = bool(inspection.facts().schedule)
     finally:
         inspection.cancel()
@@ -66,6 +65,14 @@ def load(
         password=results_password(settings.spec, variables) or "",
         root=root,
     )
+
+
+def _ask_cluster(settings: Settings, asked: Edges) -> ClusterFacts:
+    access = ClusterAccess(kubeconfig=settings.spec.kubeconfig, context=settings.context)
+    facts = asked.read_cluster(access, needed_groups(settings.platform))
+    if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{settings.stack}.yaml"):
+        raise CatalogueError(findings)
+    return facts
 
 
 def _load_files(

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from fleet.inspection import Inspection
 from infra.platform import PlatformPart
@@ -18,6 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a-password-of-a-test"
 VARIABLES = {"FLEET_IMAGES": "local", "FLEET_RESULTS_PASSWORD": PASSWORD}
 """What a shell of the sandbox has."""
+
+EKS_STACKS = ("dev", "staging", "prod")
+
+
+def stack_config(stack: str, **changes: Any) -> dict[str, str]:
+    """The configuration of a committed stack as Pulumi hands it over, with some keys changed: `aws={"compute": "auto"}` is merged into `aws`."""
+    document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = document["config"]
+    for name, value in changes.items():
+        key = f"celery-fleet:{name}"
+        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
 
 SERVED = {
     SERVED_KINDS[part][0]: frozenset(

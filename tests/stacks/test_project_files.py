@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sandbox.environment import PASSPHRASE
 from stacks.reference import PAGE, stack_page
-from stacks.settings import PROJECT, StackSpec
+from stacks.spec import PROJECT, StackSpec
 from tests.stacks.programs import ROOT
 
 PASSPHRASE_ITERATIONS = 1_000_000

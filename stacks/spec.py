@@ -1,0 +1,110 @@
+"""Every key that may stand under `celery-fleet:` in `Pulumi.<stack>.yaml`, what it may be, and what it means.
+
+Invariant: a key that is not listed here is refused with the nearest one that is. The docstring of a field is its text in the reference and in
+every finding about it.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fleet.catalogue import Model, TolerationSpec
+from fleet.deriving import FLEET_NAME
+from fleet.environment import EnvironmentSpec
+from infra.manifests.topology import DeletionPolicy
+from infra.platform import Provision
+from stacks.aws_settings import AwsSpec
+
+PROJECT = "celery-fleet"
+"""Name of the Pulumi project, which every key carries in front."""
+
+RESULTS_PASSWORD = "resultsPassword"  # noqa: S105 -- the name of a key
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+
+
+class PrebuiltSpec(Model):
+    """Images that exist already."""
+
+    web: Annotated[str, Field(min_length=1)]
+    """Image of the web layer, best by digest."""
+    worker: Annotated[str, Field(min_length=1)]
+    """Image of the workers, of beat and of the delayed-delivery Job."""
+
+
+class ImagesSpec(Model):
+    """Where the images come from."""
+
+    registry: Annotated[str, Field(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._/-]+)?$")] | None = None
+    """Registry, with a path if it has one, that images are pushed to and nodes pull from."""
+    prebuilt: PrebuiltSpec | None = None
+    """Images to take as they are; nothing is built then."""
+    base: str | None = None
+    """Image with Python that the application is put on."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.registry is not None and self.prebuilt is not None:
+            raise ValueError("has both registry and prebuilt; keep one")
+        return self
+
+
+class PlatformSpec(Model):
+    """Where each part that a cluster needs comes from."""
+
+    cert_manager: Annotated[Provision, Field(alias="certManager", strict=False)] = Provision.EXISTING
+    """cert-manager: `existing` or `install`; needed where the topology operator is installed."""
+    metrics_server: Annotated[Provision, Field(alias="metricsServer", strict=False)] = Provision.EXISTING
+    """metrics-server: `existing` or `install`."""
+    keda: Annotated[Provision, Field(strict=False)] = Provision.EXISTING
+    """KEDA: `existing` or `install`."""
+    rabbitmq_cluster_operator: Annotated[Provision, Field(alias="rabbitmqClusterOperator", strict=False)] = (
+        Provision.EXISTING
+    )
+    """RabbitMQ cluster operator: `existing` or `install`."""
+    rabbitmq_topology_operator: Annotated[Provision, Field(alias="rabbitmqTopologyOperator", strict=False)] = (
+        Provision.EXISTING
+    )
+    """RabbitMQ messaging topology operator: `existing` or `install`."""
+
+
+class SpotNodesSpec(Model):
+    """Nodes for queues with `capacity: spot`, where the environment allows spot."""
+
+    node_selector: Annotated[dict[str, str], Field(alias="nodeSelector")] = {}
+    """Labels that such a node has."""
+    tolerations: list[TolerationSpec] = []
+    """Taints that such a node has."""
+
+
+class StackSpec(Model):
+    """Every key that may stand under `celery-fleet:`."""
+
+    target: Literal["existing", "eks"] = "existing"
+    """What the fleet runs on: `existing`, a cluster that a kubeconfig names, or `eks`, a cluster in AWS that this stack makes."""
+    name: DnsLabel = FLEET_NAME
+    """Name of the fleet: its namespace and its vhost."""
+    catalogue: str = "queues.yaml"
+    """Path of the catalogue, from the project's root."""
+    kubeconfig: str | None = None
+    """Path of a kubeconfig; otherwise what kubectl would take."""
+    context: str | None = None
+    """Context of the kubeconfig; otherwise its current one."""
+    images: ImagesSpec = ImagesSpec()
+    """Where the images come from."""
+    platform: PlatformSpec = PlatformSpec()
+    """Where each part that a cluster needs comes from."""
+    environment: EnvironmentSpec = EnvironmentSpec()
+    """What this environment makes of the catalogue."""
+    aws: AwsSpec = AwsSpec()
+    """What a stack with target `eks` has in AWS, beside what `environment.cloud` says."""
+    results_password: Annotated[str | None, Field(alias=RESULTS_PASSWORD, repr=False)] = None
+    """Password of the results store; set it with `pulumi config set --secret`."""
+    storage_class: Annotated[str | None, Field(alias="storageClass")] = None
+    """StorageClass of the broker's volumes; otherwise the cluster's default."""
+    deletion_policy: Annotated[DeletionPolicy | None, Field(alias="deletionPolicy", strict=False)] = None
+    """What becomes of queues and their messages when their resources go: `retain`, or `delete` (the default of local alone)."""
+    protect: bool | None = None
+    """Whether the broker, and in AWS whatever holds state, is protected from deletion; the default is true in staging and prod."""
+    spot_nodes: Annotated[SpotNodesSpec, Field(alias="spotNodes")] = SpotNodesSpec()
+    """Where workers of spot queues run."""
