@@ -7,9 +7,14 @@ from collections.abc import Callable
 
 import pulumi
 
+from fleet.cloud import CLOUDS
 from infra.aws.identity import PodRole, PodRoleArgs
+from infra.aws.node_groups import node_groups
+from infra.aws.node_role import NodeEntry, NodeRole, NodeRoleArgs
+from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
 from infra.aws.place import Place
 from infra.aws.policies import allow
+from tests.infra.samples import sample_plan
 
 ACCOUNT = "123456789012"
 TAGS = {"project": "celery-fleet", "environment": "prod", "owner": "platform"}
@@ -26,9 +31,26 @@ PLACE = Place(
 
 AwsBuild = Callable[[str], pulumi.ComponentResource]
 
+KEY_ARN = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
 CLUSTER_ARN = f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/celery-fleet-prod"
 
 AWS_COMPONENTS: dict[str, AwsBuild] = {
+    "ManagedNodes": lambda name: ManagedNodes(
+        name,
+        ManagedNodesArgs(
+            place=PLACE,
+            cluster_name=PLACE.name,
+            version="1.36",
+            subnet_ids=("subnet-a", "subnet-b", "subnet-c"),
+            groups=node_groups(sample_plan("prod"), CLOUDS["prod"], "mng"),
+            key_arn=KEY_ARN,
+            sessions=True,
+        ),
+    ),
+    "NodeRole": lambda name: NodeRole(
+        name,
+        NodeRoleArgs(place=PLACE, cluster_name=PLACE.name, purpose="node", entry=NodeEntry.AUTO_MODE, sessions=True),
+    ),
     "PodRole": lambda name: PodRole(
         name,
         PodRoleArgs(
