@@ -21,6 +21,9 @@ _CALLS: dict[str, dict[str, Any]] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": {
         "names": list(ZONES), "zoneIds": ["use1-az1", "use1-az2", "use1-az4", "use1-az5"], "groupNames": [REGION], "id": REGION,
     },
+    "aws:ssm/getParameter:getParameter": {
+        "name": "/aws/service/image", "value": "ami-0123456789abcdef0", "type": "String", "version": 1, "id": "image",
+    },
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
         "userName": "AWS", "password": "a-token-of-a-test", "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
         "authorizationToken": "QVdTOmEtdG9rZW4=", "expiresAt": "2026-01-01T12:00:00Z", "id": REGION,
@@ -39,6 +42,8 @@ def new_resource(typ: str, name: str, outputs: dict[str, Any]) -> tuple[str, dic
     service = typ.split(":")[1].split("/", maxsplit=1)[0]
     identity = f"{name}-id"
     arn = f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
+    if typ == "aws:cloudwatch/logGroup:LogGroup":
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{outputs.get('name', name)}"
     return identity, {"arn": arn, "tagsAll": outputs.get("tags", {}), **outputs, **_added(typ, name, outputs)}
 
 

@@ -133,7 +133,7 @@ class _Answers(mocks.Mocks):
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        return aws_answers.call(args.token, args.args), None
+        return aws_answers.call(args.token, args.args), []
 
 
 class _RecordingMonitor(mocks.MockMonitor):

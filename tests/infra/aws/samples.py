@@ -9,6 +9,7 @@ import pulumi
 
 from fleet.cloud import CLOUDS
 from infra.aws.identity import PodRole, PodRoleArgs
+from infra.aws.network import Network, NetworkArgs
 from infra.aws.node_groups import node_groups
 from infra.aws.node_role import NodeEntry, NodeRole, NodeRoleArgs
 from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
@@ -35,6 +36,7 @@ KEY_ARN = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-00000000
 CLUSTER_ARN = f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/celery-fleet-prod"
 
 AWS_COMPONENTS: dict[str, AwsBuild] = {
+    "Network": lambda name: Network(name, NetworkArgs(place=PLACE, zones=3, nat="instance", flow_logs=True)),
     "ManagedNodes": lambda name: ManagedNodes(
         name,
         ManagedNodesArgs(
