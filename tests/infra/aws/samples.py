@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pulumi
 
 from fleet.cloud import CLOUDS
+from infra.aws.cluster import AccessEntry, Cluster, ClusterArgs
 from infra.aws.identity import PodRole, PodRoleArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.node_groups import node_groups
@@ -37,6 +38,23 @@ CLUSTER_ARN = f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/celery-fleet-prod"
 
 AWS_COMPONENTS: dict[str, AwsBuild] = {
     "Network": lambda name: Network(name, NetworkArgs(place=PLACE, zones=3, nat="instance", flow_logs=True)),
+    "Cluster": lambda name: Cluster(
+        name,
+        ClusterArgs(
+            place=PLACE,
+            version="1.36",
+            subnet_ids=("subnet-a", "subnet-b", "subnet-c"),
+            public_access=("203.0.113.7/32",),
+            deployer_arn=f"arn:aws:iam::{ACCOUNT}:role/deploy",
+            access=(
+                AccessEntry(
+                    principal_arn=f"arn:aws:iam::{ACCOUNT}:role/developers", policy="edit", namespaces=("fleet",)
+                ),
+            ),
+            auto_mode=True,
+            oidc_provider=True,
+        ),
+    ),
     "ManagedNodes": lambda name: ManagedNodes(
         name,
         ManagedNodesArgs(
