@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pulumi
 
 from fleet.cloud import CLOUDS
+from infra.aws.addons import Addons, AddonsArgs, AddonStage
 from infra.aws.cluster import AccessEntry, Cluster, ClusterArgs
 from infra.aws.identity import PodRole, PodRoleArgs
 from infra.aws.network import Network, NetworkArgs
@@ -37,6 +38,18 @@ KEY_ARN = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-00000000
 CLUSTER_ARN = f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/celery-fleet-prod"
 
 AWS_COMPONENTS: dict[str, AwsBuild] = {
+    "Addons": lambda name: Addons(
+        name,
+        AddonsArgs(
+            place=PLACE,
+            cluster_name=PLACE.name,
+            cluster_arn=CLUSTER_ARN,
+            version="1.36",
+            stage=AddonStage.AFTER_NODES,
+            key_arn=KEY_ARN,
+            snapshots=True,
+        ),
+    ),
     "Network": lambda name: Network(name, NetworkArgs(place=PLACE, zones=3, nat="instance", flow_logs=True)),
     "Cluster": lambda name: Cluster(
         name,
