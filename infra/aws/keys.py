@@ -75,6 +75,6 @@ def create_key(
         opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.protect),
     )
     aws.kms.Alias(
-        f"{name}-alias", name=f"alias/{alias}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=parent)
+        f"{name}-alias", name=f"alias/{alias}", target_key_id=key.id, opts=pulumi.ResourceOptions(parent=parent)
     )
     return key

@@ -87,7 +87,8 @@ def test_secrets_are_encrypted_with_a_key_that_rotates_and_can_be_called_back() 
     recorded = cluster()
     key = named(recorded, "eks-key").inputs
     assert (key["enableKeyRotation"], key["rotationPeriodInDays"], key["deletionWindowInDays"]) == (True, 365, 30)
-    assert named(recorded, "eks-key-alias").inputs["name"] == "alias/celery-fleet-prod"
+    alias = named(recorded, "eks-key-alias").inputs
+    assert (alias["name"], alias["targetKeyId"]) == ("alias/celery-fleet-prod", "eks-key-id")
     encryption = named(recorded, "eks-cluster").inputs["encryptionConfig"]
     assert encryption == {"provider": {"keyArn": KEY}, "resources": ["secrets"]}
 
