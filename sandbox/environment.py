@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sandbox import images
 from sandbox.credentials import NAMES, load_credentials
 from sandbox.folders import Folders
+from sandbox.standins import variables as stand_ins
 
 STAND_INS_ALONE = "FLEET_SANDBOX_"
 """Beginning of the variables that only stand-ins read; the programs of the fleet know none of them."""
@@ -41,6 +42,8 @@ def variables(folders: Folders, inherited: Mapping[str, str]) -> dict[str, str]:
         f"{STAND_INS_ALONE}NAME": folders.name,
         f"{STAND_INS_ALONE}CONTAINERD": str(folders.containerd_socket),
         f"{STAND_INS_ALONE}BASE_ARCHIVE": str(images.PYTHON.archive(folders.cache)),
+        # A cluster of EKS that is stood in for is this one.
+        stand_ins.EKS_KUBECONFIG: str(folders.kubeconfig),
         **{name: secret for name, secret in load_credentials(folders).items() if name in NAMES},
     }
 

@@ -19,6 +19,7 @@ from sandbox.commands import run
 from sandbox.components import PLATFORM_MARK
 from sandbox.folders import Folders
 from sandbox.progress import Progress
+from sandbox.standins.node_groups import one_node_for_every_group
 
 Manifest = dict[str, Any]
 
@@ -94,7 +95,7 @@ def platform_manifests(folders: Folders) -> list[Manifest]:
         for folder in (keda, metrics)
         for manifest in yaml.load_all(run([kubectl, "kustomize", folder]), Loader=_loader())
     ]
-    return [*COREDNS_ROLE, *NAMESPACES, *adapt(upstream), *_stand_in_manifests()]
+    return [*COREDNS_ROLE, *NAMESPACES, *adapt(upstream), *_stand_in_manifests(), *one_node_for_every_group()]
 
 
 def _loader() -> type:

@@ -1,4 +1,4 @@
-"""Stand-in for a storage driver: volumes of StorageClass `local` are folders on the node's machine.
+"""Stand-in for a storage driver: volumes of StorageClass `local`, and of EBS's classes, are folders on the node's machine.
 
     python -m sandbox.standins.volume_provisioner                  # with KUBECONFIG and FLEET_SANDBOX_VOLUMES
     python -m sandbox.standins.volume_provisioner --storage-class  # YAML for `kubectl apply -f -`
@@ -30,7 +30,13 @@ from sandbox.standins.work_queue import RetryLaterError, WorkQueue
 
 STORAGE_CLASS: Final = "local"
 PROVISIONER: Final = "celery-fleet/local"
+STANDS_FOR: Final = frozenset({PROVISIONER, "ebs.csi.aws.com", "ebs.csi.eks.amazonaws.com"})
+"""Drivers whose volumes are made here; those of EBS come without their size, encryption and speed."""
+
 VOLUMES_VARIABLE: Final = "FLEET_SANDBOX_VOLUMES"
+
+_PROVISIONED_FOR: Final = "volume.kubernetes.io/storage-provisioner"
+"""Set by the volume controller: the driver that the claim's class names."""
 
 _SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
 _PROVISIONED_BY: Final = "pv.kubernetes.io/provisioned-by"
@@ -62,11 +68,17 @@ def volume_name(claim: Mapping[str, Any]) -> str:
     return f"pvc-{claim['metadata']['uid']}"
 
 
+def is_served(claim: Mapping[str, Any]) -> bool:
+    """Whether the claim's volume is one of ours."""
+    annotations = claim["metadata"].get("annotations") or {}
+    return claim["spec"].get("storageClassName") == STORAGE_CLASS or annotations.get(_PROVISIONED_FOR) in STANDS_FOR
+
+
 def wants_volume(claim: Mapping[str, Any]) -> bool:
     """Whether a volume has to be made for a claim now."""
     metadata, spec = claim["metadata"], claim["spec"]
     return (
-        spec.get("storageClassName") == STORAGE_CLASS
+        is_served(claim)
         and not spec.get("volumeName")
         and metadata.get("deletionTimestamp") is None
         and _SELECTED_NODE in (metadata.get("annotations") or {})
@@ -83,7 +95,7 @@ def volume(claim: Mapping[str, Any], folder: Path) -> Object:
         "kind": "PersistentVolume",
         "metadata": {"name": volume_name(claim), "annotations": {_PROVISIONED_BY: PROVISIONER}},
         "spec": {
-            "storageClassName": STORAGE_CLASS,
+            "storageClassName": claim["spec"]["storageClassName"],
             "persistentVolumeReclaimPolicy": "Delete",
             "accessModes": claim["spec"].get("accessModes", ["ReadWriteOnce"]),
             "volumeMode": "Filesystem",
@@ -105,7 +117,7 @@ def grown_size(claim: Mapping[str, Any]) -> str | None:
     """The size to report for a bound claim that asks for more than it has; None when it has enough."""
     has = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
     asks: str = claim["spec"]["resources"]["requests"]["storage"]
-    if claim["spec"].get("storageClassName") != STORAGE_CLASS or has is None:
+    if not is_served(claim) or has is None:
         return None
     return asks if parse_quantity(asks) > parse_quantity(has) else None
 

@@ -35,6 +35,7 @@ class AwsProvider:
     log: Log
     account: Account | None = None
     neighbours: Neighbours = field(default_factory=Neighbours)
+    _said_what_it_is: bool = False
 
     def calls(self) -> dict[str, Call]:
         """What answers each RPC of the engine."""
@@ -137,6 +138,7 @@ class AwsProvider:
         """Take the resource in, with what AWS adds to it."""
         resource, given = _resource(request.urn), unmarshal(request.properties)
         inputs, account = without_secrets(given), self._configured()
+        await self._say_what_it_is(request.urn)
         if request.preview:
             state = answers.planned(account, resource, inputs)
             return provider_pb2.CreateResponse(properties=_marked(state, given))
@@ -168,6 +170,12 @@ class AwsProvider:
         state = without_secrets(unmarshal(request.properties))
         self.neighbours.remove(urn_type(request.urn), request.id, state)
         return empty_pb2.Empty()
+
+    async def _say_what_it_is(self, urn: str) -> None:
+        """Once in a run: a person must not take what is made here for something in an account."""
+        if not self._said_what_it_is:
+            self._said_what_it_is = True
+            await self.log.warn(urn, "stand-in for the AWS plugin: nothing is made in any account")
 
     def _configured(self) -> Account:
         if self.account is None:

@@ -130,8 +130,8 @@ def read_image_args(raw: Properties) -> ImageArgs:
         wrong(("dockerfile", 'only specify "location" or "inline", not both'))
     elif args.dockerfile is not None and not args.dockerfile.is_file():
         wrong(("dockerfile.location", f"open {args.dockerfile}: no such file"))
-    if is_imagined(args.tags):
-        return args  # Nothing is built, so neither the machine nor a cache matters.
+    if is_for_ecr(args.tags):
+        return args  # Nothing is built, or for the sandbox's node: neither a platform nor a cache in ECR matters.
     machine = MACHINES.get(platform.machine(), platform.machine())
     for index, wanted in enumerate(raw.get("platforms") or []):
         if isinstance(wanted, str) and wanted.split("/")[:2] != ["linux", machine]:
@@ -149,9 +149,15 @@ def read_image_args(raw: Properties) -> ImageArgs:
     return args
 
 
+def is_for_ecr(tags: list[str]) -> bool:
+    """Whether the image is for a registry of ECR that is stood in for; it is taken to be as long as its names are unknown."""
+    stood_in = variables.is_imagined(os.environ) or bool(os.environ.get(variables.EKS_KUBECONFIG))
+    return stood_in and all(_ECR_HOST.match(tag) for tag in tags)
+
+
 def is_imagined(tags: list[str]) -> bool:
-    """Whether the image is for an ECR registry that is stood in for: nothing is built, and nothing pushed."""
-    return variables.is_imagined(os.environ) and all(_ECR_HOST.match(tag) for tag in tags)
+    """Whether nothing is behind the image's registry, not even the sandbox: nothing is built, and nothing pushed."""
+    return variables.is_imagined(os.environ) and is_for_ecr(tags)
 
 
 def imagined_digest(args: ImageArgs) -> str:

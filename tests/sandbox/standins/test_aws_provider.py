@@ -80,6 +80,16 @@ def test_a_preview_knows_what_was_said_and_nothing_that_only_aws_can_say() -> No
     assert "outpostConfig" not in state
 
 
+def test_it_says_once_that_it_is_a_stand_in() -> None:
+    """Nobody takes what is made here for something in an account."""
+    one = provider()
+    created(one, CLUSTER, cluster(), preview=True)
+    created(one, CLUSTER, cluster())
+    log = one.log
+    assert isinstance(log, RememberingLog)
+    assert ["stand-in" in line for _, line in log.lines] == [True]
+
+
 def test_a_cluster_gets_outputs_of_the_real_shape() -> None:
     """What kubeconfig and identities are made of."""
     made, state = created(provider(), CLUSTER, cluster())

@@ -232,6 +232,19 @@ def test_an_image_for_an_imagined_registry_is_neither_built_nor_pushed(
     assert (buildah.builds, buildah.pushed) == (0, [])
 
 
+def test_an_image_for_ecr_is_loaded_where_the_sandbox_is_the_cluster(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built for the sandbox's node, whatever the nodes in AWS would be."""
+    monkeypatch.setenv(variables.EKS_KUBECONFIG, "/kubeconfig")
+    buildah, containerd = FakeBuildah(), FakeContainerd()
+    tag = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fleet/web:1"
+    given = inputs(folder, tags=[tag], platforms=["linux/arm64", "linux/s390x"], cacheTo=[{}])
+    assert read_image_args(given).failures == []
+    created(provider(buildah, containerd), given)
+    assert (buildah.builds, containerd.images) == (1, {tag: DIGEST})
+
+
 def test_an_image_for_another_registry_is_built_beside_an_imagined_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,17 @@ def provision(root: Path, api: InMemoryApiServer, *keys: Key) -> None:
         pytest.param({}, True, id="its-pod-has-a-node"),
         pytest.param({"metadata__annotations": {}}, False, id="its-pod-has-none-yet"),
         pytest.param({"spec__storageClassName": "gp3"}, False, id="another-class"),
+        pytest.param(
+            {
+                "spec__storageClassName": "gp3-encrypted",
+                "metadata__annotations": {
+                    "volume.kubernetes.io/selected-node": "node-1",
+                    "volume.kubernetes.io/storage-provisioner": "ebs.csi.aws.com",
+                },
+            },
+            True,
+            id="a-class-of-ebs",
+        ),
         pytest.param({"spec__volumeName": "pvc-u1"}, False, id="bound"),
         pytest.param({"metadata__deletionTimestamp": "now"}, False, id="on-its-way-out"),
     ],

@@ -1,0 +1,42 @@
+"""The sandbox's one node in the place of every node group that a stack on EKS declares.
+
+Invariant: only pods that choose a node group of the fleet are changed, by their node selector alone; tolerations,
+requests and spreading stay as they were declared, so a pod that could not run on its group does not run here either.
+Source: Kubernetes 1.36, `MutatingAdmissionPolicy` (admissionregistration.k8s.io/v1, KEP-3962).
+"""
+
+from typing import Any
+
+NAME = "one-node-for-every-group"
+LABEL_PREFIX = "celery-fleet/"
+"""What the labels of node groups begin with."""
+
+
+def one_node_for_every_group() -> list[dict[str, Any]]:
+    """The policy that takes the selector of a node group from new pods, and its binding."""
+    api_version = "admissionregistration.k8s.io/v1"
+    chooses_group = (
+        f"has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key.startsWith('{LABEL_PREFIX}'))"
+    )
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    drop = '[JSONPatch{op: "remove", path: "/spec/nodeSelector"}]'
+    return [
+        {
+            "apiVersion": api_version,
+            "kind": "MutatingAdmissionPolicy",
+            "metadata": {"name": NAME},
+            "spec": {
+                "failurePolicy": "Fail",
+                "reinvocationPolicy": "Never",
+                "matchConstraints": {"resourceRules": [pods]},
+                "matchConditions": [{"name": "chooses-a-node-group", "expression": chooses_group}],
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": drop}}],
+            },
+        },
+        {
+            "apiVersion": api_version,
+            "kind": "MutatingAdmissionPolicyBinding",
+            "metadata": {"name": NAME},
+            "spec": {"policyName": NAME},
+        },
+    ]

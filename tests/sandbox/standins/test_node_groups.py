@@ -1,0 +1,50 @@
+"""A pod that chooses a node group of a stack on EKS runs on the sandbox's one node.
+
+Source of the behaviour: Kubernetes 1.36, `MutatingAdmissionPolicy`.
+"""
+
+import json
+import time
+
+import pytest
+
+from sandbox.standins.node_groups import one_node_for_every_group
+from tests.sandbox.standins.conftest import ApiServer
+
+pytestmark = pytest.mark.engine
+
+POLICY_WITHIN_SECONDS = 30.0
+"""The API server compiles a new policy in its own time."""
+
+
+def _admitted(api_server: ApiServer, name: str, selector: dict[str, str]) -> dict[str, object]:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "nodeSelector": selector,
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "main", "image": "worker:1"}],
+        },
+    }
+    output = api_server.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", text=json.dumps(pod))
+    spec: dict[str, object] = json.loads(output)["spec"]
+    return spec
+
+
+def test_the_selector_of_a_node_group_is_dropped_and_no_other(api_server: ApiServer) -> None:
+    """What else a pod says about its place stays."""
+    listing = {"apiVersion": "v1", "kind": "List", "items": one_node_for_every_group()}
+    api_server.kubectl("apply", "--server-side", "-f", "-", text=json.dumps(listing))
+    deadline = time.monotonic() + POLICY_WITHIN_SECONDS
+    spec = _admitted(api_server, "worker", {"celery-fleet/nodes": "workers"})
+    while "nodeSelector" in spec and time.monotonic() < deadline:
+        time.sleep(0.5)
+        spec = _admitted(api_server, "worker", {"celery-fleet/nodes": "workers"})
+    assert "nodeSelector" not in spec
+    assert {"key": "dedicated", "operator": "Exists"} in list(spec["tolerations"])  # type: ignore[call-overload]
+    assert _admitted(api_server, "other", {"kubernetes.io/os": "linux"})["nodeSelector"] == {
+        "kubernetes.io/os": "linux"
+    }
