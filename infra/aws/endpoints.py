@@ -67,6 +67,7 @@ def create_private_endpoints(
     )
     aws.vpc.SecurityGroupIngressRule(
         f"{name}-from-vpc",
+        description="HTTPS from the VPC",
         security_group_id=group.id,
         cidr_ipv4=cidr,
         ip_protocol="tcp",

@@ -99,11 +99,18 @@ def nat_instance(
         tags=tags,
         opts=child,
     )
-    aws.vpc.SecurityGroupIngressRule(
-        f"{name}-from-vpc", security_group_id=group.id, cidr_ipv4=cidr, ip_protocol="-1", tags=tags, opts=child
+    incoming = aws.vpc.SecurityGroupIngressRule(
+        f"{name}-from-vpc",
+        description="What leaves the VPC",
+        security_group_id=group.id,
+        cidr_ipv4=cidr,
+        ip_protocol="-1",
+        tags=tags,
+        opts=child,
     )
-    aws.vpc.SecurityGroupEgressRule(
+    outgoing = aws.vpc.SecurityGroupEgressRule(
         f"{name}-to-anywhere",
+        description="To wherever it is sent",
         security_group_id=group.id,
         cidr_ipv4="0.0.0.0/0",
         ip_protocol="-1",
@@ -137,8 +144,8 @@ def nat_instance(
         tags=tags,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            # Its script fetches a package: the address has to be there first.
-            depends_on=[*after, address],
+            # Its script fetches a package: the way to the internet has to be there first.
+            depends_on=[*after, address, incoming, outgoing],
             # The interface can be in one instance at a time.
             delete_before_replace=True,
             # A new image appears every few weeks; replacing the only way out for it is a decision (`pulumi up --replace`).

@@ -159,7 +159,7 @@ def test_the_nat_instance_starts_with_its_address_and_survives_new_images() -> N
     recorded = network("instance")
     instance = named(recorded, "net-nat")
     before = {recorded.by_urn()[urn].name for urn in instance.depends_on if urn in recorded.by_urn()}
-    assert {"net-nat-address", "net-public-default"} <= before
+    assert {"net-nat-address", "net-public-default", "net-nat-to-anywhere"} <= before
     assert instance.ignore_changes == ("ami",)
     assert instance.delete_before_replace
     assert named(recorded, "net-nat-address").inputs["networkInterface"] == "net-nat-interface-id"
