@@ -12,7 +12,7 @@ from fleet.errors import FleetError
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
-from infra.images import Images, ImagesArgs, PrebuiltImages
+from infra.images import Images, ImagesArgs, PrebuiltImages, repositories_in
 from infra.manifests.extras import toleration
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.placement import Placement, Placements
@@ -151,7 +151,7 @@ def _images_args(loaded: Loaded) -> ImagesArgs:
         environment=settings.stack,
         root=loaded.root,
         base_image=settings.base_image,
-        registry=spec.registry,
+        repositories=None if spec.registry is None else repositories_in(spec.registry, loaded.plan.fleet),
         prebuilt=None if spec.prebuilt is None else PrebuiltImages(web=spec.prebuilt.web, worker=spec.prebuilt.worker),
     )
 

@@ -17,7 +17,7 @@ from fleet.plan import Plan, QueuePlan
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
-from infra.images import Images, ImagesArgs
+from infra.images import Images, ImagesArgs, RegistryCredentials, repositories_in
 from infra.manifests.topology import DeletionPolicy
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
@@ -123,7 +123,16 @@ COMPONENTS: dict[str, Build] = {
     "Images": lambda name, plan: Images(
         name,
         ImagesArgs(
-            fleet=plan.fleet, environment="local", root=str(ROOT), base_image="python:3.13", registry="registry.example"
+            fleet=plan.fleet,
+            environment="local",
+            root=str(ROOT),
+            base_image="python:3.13",
+            repositories=repositories_in("registry.example", plan.fleet),
+            credentials=RegistryCredentials(
+                address="registry.example", username="pusher", password=pulumi.Output.secret(PASSWORD)
+            ),
+            platforms=("linux/arm64",),
+            cache="registry.example/cache",
         ),
     ),
     "Platform": lambda name, _: Platform(name, PlatformArgs(parts=_every_part(Provision.INSTALL))),
