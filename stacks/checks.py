@@ -16,6 +16,9 @@ RESULTS_PASSWORD_VARIABLE = "FLEET_RESULTS_PASSWORD"  # noqa: S105 -- the name o
 RESULTS_PASSWORD_PATTERN = r"^[A-Za-z0-9._~-]{12,128}$"  # noqa: S105 -- the form of a password
 """Characters that need no quoting in a URL or in valkey.conf."""
 
+DIGEST_PATTERN = r"[^\s@]+@sha256:[0-9a-f]{64}"
+"""An image by its digest. Source: OCI image specification, "Digests"."""
+
 LOCAL_IMAGES = "local"
 """FLEET_IMAGES: whoever builds also loads the images into the node."""
 
@@ -47,6 +50,23 @@ def check_images(spec: StackSpec, variables: Mapping[str, str], *, file: str) ->
         "    pulumi config set --path celery-fleet:images.prebuilt.worker celery-fleet:1"
     )
     return [key_finding(file, "images", "names neither registry nor prebuilt", fix)]
+
+
+def check_prebuilt(spec: StackSpec, *, kept: bool, file: str) -> list[Finding]:
+    """What an environment that is kept runs is named by digest: a tag may lead to another image tomorrow than the one that was tried."""
+    if spec.images.prebuilt is None or not kept:
+        return []
+    fix = (
+        "A pod that starts tomorrow has to run what was tried today. Write NAME@sha256:<64 hexadecimal digits>, as\n"
+        "    docker buildx imagetools inspect NAME:TAG --format '{{.Manifest.Digest}}'\n"
+        "  shows it."
+    )
+    named = {"web": spec.images.prebuilt.web, "worker": spec.images.prebuilt.worker}
+    return [
+        key_finding(file, f"images.prebuilt.{role}", f"is {image!r}, not an image by its digest", fix)
+        for role, image in named.items()
+        if re.fullmatch(DIGEST_PATTERN, image) is None
+    ]
 
 
 def check_password(spec: StackSpec, variables: Mapping[str, str], *, file: str) -> list[Finding]:

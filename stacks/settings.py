@@ -22,7 +22,7 @@ from infra.manifests.topology import DeletionPolicy
 from infra.platform import PlatformPart, Provision
 from stacks.aws_checks import check_aws
 from stacks.aws_settings import AwsSettings, derive_aws
-from stacks.checks import check_images, check_password, check_target, key_finding
+from stacks.checks import check_images, check_password, check_prebuilt, check_target, key_finding
 from stacks.spec import PROJECT, RESULTS_PASSWORD, StackSpec
 
 KEPT_ENVIRONMENTS = frozenset({"staging", "prod"})
@@ -82,6 +82,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         raise CatalogueError(_explained(error, source, root, stack)) from None
     findings = [
         *check_images(spec, variables, file=file),
+        *check_prebuilt(spec, kept=stack in KEPT_ENVIRONMENTS, file=file),
         *check_password(spec, variables, file=file),
         *check_target(spec, file=file),
     ]

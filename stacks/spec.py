@@ -27,9 +27,9 @@ class PrebuiltSpec(Model):
     """Images that exist already."""
 
     web: Annotated[str, Field(min_length=1)]
-    """Image of the web layer, best by digest."""
+    """Image of the web layer; by digest in staging and prod."""
     worker: Annotated[str, Field(min_length=1)]
-    """Image of the workers, of beat and of the delayed-delivery Job."""
+    """Image of the workers, of beat and of the delayed-delivery Job; by digest in staging and prod."""
 
 
 class ImagesSpec(Model):

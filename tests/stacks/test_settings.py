@@ -1,5 +1,6 @@
 """The stack's configuration: what it may say, what is refused, and in which words."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,6 +101,34 @@ def test_either_of_two_origins_will_do(images: str) -> None:
     config = {"celery-fleet:images": images}
     found = load_settings(config, {"FLEET_RESULTS_PASSWORD": "a-password-of-a-test"}, stack="local", root=ROOT)
     assert found.stack == "local"
+
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("stack", "images", "paths"),
+    [
+        pytest.param("prod", (f"r.example/web@{DIGEST}", f"r.example/worker:7@{DIGEST}"), [], id="by-digest"),
+        pytest.param("prod", (f"r.example/web@{DIGEST}", "r.example/worker:7"), ["worker"], id="a-tag-in-prod"),
+        pytest.param(
+            "staging", ("web:1", "worker@sha256:12"), ["web", "worker"], id="a-tag-and-half-a-digest-in-staging"
+        ),
+        pytest.param("dev", ("web:1", "worker:1"), [], id="tags-where-everything-may-change"),
+    ],
+)
+def test_an_environment_that_is_kept_runs_images_by_digest(
+    stack: str, images: tuple[str, str], paths: list[str]
+) -> None:
+    """What was tried in one environment is what the next one runs."""
+    config = {"celery-fleet:images": json.dumps({"prebuilt": dict(zip(("web", "worker"), images, strict=True))})}
+    found: list[Finding] = []
+    try:
+        load_settings(config, VARIABLES, stack=stack, root=ROOT)
+    except CatalogueError as error:
+        found = error.findings
+    assert [finding.path for finding in found] == [f"celery-fleet:images.prebuilt.{role}" for role in paths]
+    assert all("@sha256:" in finding.fix for finding in found)
 
 
 @pytest.mark.parametrize(
