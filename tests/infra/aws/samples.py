@@ -17,6 +17,7 @@ from infra.aws.node_role import NodeEntry, NodeRole, NodeRoleArgs
 from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
 from infra.aws.place import Place
 from infra.aws.policies import allow
+from infra.aws.registry import Registry, RegistryArgs
 from tests.infra.samples import sample_plan
 
 ACCOUNT = "123456789012"
@@ -95,6 +96,9 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
             managed_policies=("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",),
             statements=(allow("ReadReports", ["s3:GetObject"], ["arn:aws:s3:::reports/*"]),),
         ),
+    ),
+    "Registry": lambda name: Registry(
+        name, RegistryArgs(place=PLACE, repositories=("web", "worker", "cache"), key_arn=KEY_ARN)
     ),
 }
 """Class name -> how one is made, with every option that adds resources."""
