@@ -1,6 +1,6 @@
 """The passwords the sandbox makes, once, so that nobody has to think of one; readable by their owner alone.
 
-Invariant: they outlive `down`, so a fleet that comes up again is the same to those who use it.
+Invariant: they outlive `down`, so a fleet that comes up again is the same to those who use it; they are letters and digits, which every store takes.
 """
 
 import json
@@ -17,8 +17,9 @@ def load_credentials(folders: Folders) -> dict[str, str]:
     kept: dict[str, str] = {}
     if folders.credentials.exists():
         kept = json.loads(folders.credentials.read_text())
-    if missing := [name for name in NAMES if name not in kept]:
-        kept |= {name: secrets.token_urlsafe(ENTROPY_BYTES) for name in missing}
+    # One that an older sandbox made may hold characters that are no longer taken everywhere.
+    if missing := [name for name in NAMES if not kept.get(name, "").isalnum()]:
+        kept |= {name: secrets.token_hex(ENTROPY_BYTES) for name in missing}
         unfinished = folders.credentials.with_suffix(".unfinished")
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(kept))

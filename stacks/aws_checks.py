@@ -1,12 +1,10 @@
 """What the settings of an EKS stack may not say together, and what is worth knowing about them.
 
 Invariant: a finding names the key to change. Rules that one key can break alone are in its model (`stacks.aws_settings`, `fleet.cloud_settings`).
-Sources: EKS user guide, "Network requirements" and "Access entries"; AWS IAM, "IAM and AWS STS quotas"; ElastiCache user guide,
-"Authenticating with the AUTH command".
+Sources: EKS user guide, "Network requirements" and "Access entries"; AWS IAM, "IAM and AWS STS quotas".
 """
 
 import ipaddress
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +15,6 @@ from stacks.aws_settings import AwsSpec
 
 NAME_LENGTH_MAX = 28
 """Of `<fleet>-<stack>`: the name of a role begins with it and has 64 characters at most, that of a results store 40."""
-
-AUTH_TOKEN_PATTERN = r"^[A-Za-z0-9-]{16,128}$"  # noqa: S105 -- the form of a password
-"""ElastiCache takes 16 to 128 characters, and of those that need no quoting in a URL none but `-` beside letters and digits."""
 
 MAJORITY_ZONES = 3
 """With brokers in two zones the loss of one can take the majority of every quorum queue."""
@@ -110,13 +105,6 @@ def _check_access(spec: AwsSpec) -> Iterator[Wrong]:
                 problem=f"names {arn} {times} times",
                 fix="EKS takes one access entry for an identity, and the deployer is an admin: leave it in one list.",
             )
-
-
-def check_auth_token(password: str) -> str | None:
-    """What is wrong with a results password that ElastiCache would refuse; never the password."""
-    if re.fullmatch(AUTH_TOKEN_PATTERN, password):
-        return None
-    return "ElastiCache takes 16 to 128 letters, digits and hyphens."
 
 
 def notes_on(spec: AwsSpec) -> Iterator[Wrong]:

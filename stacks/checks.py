@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping
 
 from fleet.errors import Finding
-from stacks.aws_checks import check_auth_token
 from stacks.aws_settings import AwsSpec
 from stacks.spec import PROJECT, RESULTS_PASSWORD, StackSpec
 
 RESULTS_PASSWORD_VARIABLE = "FLEET_RESULTS_PASSWORD"  # noqa: S105 -- the name of a variable
-RESULTS_PASSWORD_PATTERN = r"^[A-Za-z0-9._~-]{12,128}$"  # noqa: S105 -- the form of a password
-"""Characters that need no quoting in a URL or in valkey.conf."""
+RESULTS_PASSWORD_PATTERN = r"[A-Za-z0-9-]{16,128}"  # noqa: S105 -- the form of a password
+"""What every store takes, in the cluster or managed, and what needs no quoting in a URL or in valkey.conf.
+
+Source: ElastiCache user guide, "Authenticating with the Valkey and Redis OSS AUTH command" (16 to 128 characters, beside letters and digits only
+! & # $ ^ < > -).
+"""
 
 DIGEST_PATTERN = r"[^\s@]+@sha256:[0-9a-f]{64}"
 """An image by its digest. Source: OCI image specification, "Digests"."""
@@ -70,18 +73,15 @@ def check_prebuilt(spec: StackSpec, *, kept: bool, file: str) -> list[Finding]:
 
 
 def check_password(spec: StackSpec, variables: Mapping[str, str], *, file: str) -> list[Finding]:
-    """The results store has a password that fits into a URL."""
+    """The results store has a password that every store takes, so that a fleet can move to a managed one."""
     password = results_password(spec, variables)
     set_it = f'Set one: pulumi config set --secret {PROJECT}:{RESULTS_PASSWORD} "$(openssl rand -hex 24)"'
     if password is None:
         return [key_finding(file, RESULTS_PASSWORD, "is missing", set_it)]
     if re.fullmatch(RESULTS_PASSWORD_PATTERN, password) is None:
-        form = "It takes 12 to 128 letters, digits and . _ ~ - (others would have to be quoted in a URL)."
-        return [key_finding(file, RESULTS_PASSWORD, "does not have the right form", f"{form} {set_it}")]
-    refused = check_auth_token(password) if spec.target == "eks" else None
-    return (
-        [key_finding(file, RESULTS_PASSWORD, "does not have the right form", f"{refused} {set_it}")] if refused else []
-    )
+        form = "It takes 16 to 128 letters, digits and hyphens: others are refused by ElastiCache, or quoted in a URL."
+        return [key_finding(file, RESULTS_PASSWORD, "does not have the right form", f"{form}\n  {set_it}")]
+    return []
 
 
 def check_target(spec: StackSpec, *, file: str) -> list[Finding]:

@@ -38,7 +38,15 @@ def test_passwords_are_made_once_and_kept_private(folders: Folders) -> None:
     made = load_credentials(folders)
     assert load_credentials(folders) == made
     assert folders.credentials.stat().st_mode & 0o777 == 0o600
-    assert all(len(password) >= 24 for password in made.values())
+    assert all(len(password) >= 24 and password.isalnum() for password in made.values())
+
+
+def test_a_password_that_is_no_longer_taken_is_made_anew(folders: Folders) -> None:
+    """Older sandboxes made some with characters that a managed store refuses."""
+    folders.credentials.write_text(json.dumps({"FLEET_RESULTS_PASSWORD": "an-old_password"}))
+    made = load_credentials(folders)["FLEET_RESULTS_PASSWORD"]
+    assert made != "an-old_password"
+    assert load_credentials(folders)["FLEET_RESULTS_PASSWORD"] == made
 
 
 def test_a_new_password_leaves_the_old_ones(folders: Folders) -> None:

@@ -184,20 +184,6 @@ def test_a_vpc_of_ones_own_will_do() -> None:
     assert "aws.network.existing" in [note.key for note in notes_on(found.spec)]
 
 
-@pytest.mark.parametrize(
-    "password",
-    [pytest.param("short-but-12", id="under-16"), pytest.param("with.a.dot.of.16", id="a-sign-it-refuses")],
-)
-def test_a_password_that_elasticache_refuses_is_told_before(password: str) -> None:
-    """A results store in the cluster would take it; the message does not repeat it."""
-    with pytest.raises(CatalogueError) as raised:
-        load_settings(stack_config("dev"), {"FLEET_RESULTS_PASSWORD": password}, stack="dev", root=ROOT)
-    (found,) = raised.value.findings
-    assert found.path == "celery-fleet:resultsPassword"
-    assert "16 to 128" in found.fix
-    assert password not in str(found)
-
-
 def test_aws_keys_of_a_cluster_of_ones_own_are_refused() -> None:
     """Whoever wrote them expects something of them."""
     config = {"celery-fleet:aws": '{"compute": "auto"}'}

@@ -135,7 +135,10 @@ def test_an_environment_that_is_kept_runs_images_by_digest(
     ("password", "word"),
     [
         pytest.param(None, "is missing", id="none"),
-        pytest.param("short", "right form", id="too-short"),
+        pytest.param("fifteen-letters", "right form", id="too-short-for-a-managed-store"),
+        pytest.param("an_underscore_in_between", "right form", id="a-character-that-elasticache-refuses"),
+        pytest.param("x" * 129, "right form", id="too-long"),
+        pytest.param("sixteen-letters-and-a-newline\n", "right form", id="a-newline-at-the-end"),
         pytest.param('quotes"and spaces', "right form", id="needs-quoting"),
     ],
 )
