@@ -4,12 +4,24 @@ Invariant: a password is a `Secret`, which no representation, log line or traceb
 connection facts; documents carry none.
 """
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from fleet.errors import FleetError
 
 BROKER_VARIABLES = ("FLEET_BROKER_HOST", "FLEET_BROKER_USERNAME", "FLEET_BROKER_PASSWORD")
+
+VERIFIED_TLS: Final[Mapping[str, Any]] = {
+    "ssl_cert_reqs": ssl.CERT_REQUIRED,
+    "ssl_check_hostname": True,
+    "ssl_min_version": ssl.TLSVersion.TLSv1_2,
+}
+"""What is asked of a store that speaks TLS, in the words of redis-py, which Celery hands on as they are.
+
+Said although the first two are redis-py's own defaults (8.1, `SSLConnection`): Celery has no default, and elsewhere verifying nothing is one.
+"""
 
 
 class Secret(str):
@@ -39,6 +51,8 @@ class ResultsAddress:
     port: int
     password: Secret | None
     """None where the store asks for none."""
+    tls: bool = False
+    """Whether it speaks TLS; its certificate is then verified against the system's authorities, and has to be for `host`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +70,7 @@ class Connections:
 def read_connections(environ: Mapping[str, str]) -> Connections:
     """The connections that the `FLEET_*` variables describe.
 
-    Raises: FleetError with every variable that is missing or is no port.
+    Raises: FleetError with every variable that is missing, or with one that has no such meaning.
     """
     missing = [name for name in BROKER_VARIABLES if not environ.get(name)]
     if missing:
@@ -72,6 +86,7 @@ def read_connections(environ: Mapping[str, str]) -> Connections:
             host=environ["FLEET_RESULTS_HOST"],
             port=_port(environ, "FLEET_RESULTS_PORT", 6379),
             password=Secret(password) if password else None,
+            tls=_boolean(environ, "FLEET_RESULTS_TLS"),
         )
     return Connections(
         broker=BrokerAddress(
@@ -90,3 +105,12 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     if text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
     raise FleetError("environment", f"{name} is {text!r}, no port", "Write a number from 1 to 65535.")
+
+
+def _boolean(environ: Mapping[str, str], name: str) -> bool:
+    """Whether the variable says `true`; it does not when it is absent."""
+    text = environ.get(name) or "false"
+    if text in {"true", "false"}:
+        return text == "true"
+    # A guess would send a password in clear half of the times.
+    raise FleetError("environment", f"{name} is {text!r}", "Write true or false.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from app.connections import Connections, ResultsAddress, read_connections
+from app.connections import VERIFIED_TLS, Connections, ResultsAddress, read_connections
 from app.delays import round_delays_up
 from app.routing import TaskRouter
 from app.waits import stamp_due_times
@@ -181,6 +181,10 @@ def _result_settings(results: ResultsAddress | None) -> dict[str, Setting]:
         "redis_host": Setting(value=results.host, reason="From the environment."),
         "redis_port": Setting(value=results.port, reason="From the environment."),
         "redis_password": Setting(value=results.password, reason="From a Secret; shows no text."),
+        "redis_backend_use_ssl": Setting(
+            value=dict(VERIFIED_TLS) if results.tls else None,
+            reason="TLS where the store speaks it; its certificate is verified, since a password is sent.",
+        ),
         "redis_socket_connect_timeout": Setting(value=2.0, reason="A store that is away delays a task, briefly."),
         "redis_socket_timeout": Setting(value=5.0, reason="As above; Celery waits two minutes by default."),
         "redis_socket_keepalive": Setting(value=True, reason="Idle connections outlive connection-tracking tables."),

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.connections import ResultsAddress
+from app.connections import VERIFIED_TLS, ResultsAddress
 
 STORE_SECONDS = 1.0
 
@@ -24,6 +24,8 @@ def connect_store(address: ResultsAddress) -> "redis.Redis":
         host=address.host,
         port=address.port,
         password=address.password,
+        ssl=address.tls,
+        **(VERIFIED_TLS if address.tls else {}),
         socket_timeout=STORE_SECONDS,
         socket_connect_timeout=STORE_SECONDS,
         socket_keepalive=True,

@@ -10,7 +10,7 @@ import pulumi
 from fleet.documents import ProducerDocument, dump_document
 from infra.manifests.beat import NAME, BeatManifest, beat_deployment
 from infra.manifests.metadata import config_map, service_account
-from infra.manifests.pods import DOCUMENT_NAME
+from infra.manifests.pods import DOCUMENT_NAME, IN_CLUSTER, ResultsAddress
 from infra.objects import KubernetesObject
 from infra.placement import ANYWHERE, Placement
 
@@ -22,6 +22,7 @@ class BeatArgs:
     document: ProducerDocument
     image: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
 
 
@@ -47,6 +48,7 @@ class Beat(pulumi.ComponentResource):
                     image=args.image,
                     document=document.object_name,
                     results_secret=args.results_secret,
+                    results=args.results,
                     placement=args.placement,
                 )
             ),

@@ -10,7 +10,7 @@ import pulumi
 from fleet.documents import ProducerDocument, dump_document
 from fleet.web import WebPlan
 from infra.manifests.metadata import config_map, disruption_budget, service_account
-from infra.manifests.pods import DOCUMENT_NAME
+from infra.manifests.pods import DOCUMENT_NAME, IN_CLUSTER, ResultsAddress
 from infra.manifests.web import NAME, WebManifest, web_autoscaler, web_deployment, web_service
 from infra.objects import KubernetesObject
 from infra.placement import ANYWHERE, Placement
@@ -25,6 +25,7 @@ class WebArgs:
     results_secret: pulumi.Input[str]
     plan: WebPlan
     """Pods, their requests and their autoscaler."""
+    results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
 
 
@@ -52,6 +53,7 @@ class Web(pulumi.ComponentResource):
                     image=args.image,
                     document=document.object_name,
                     results_secret=args.results_secret,
+                    results=args.results,
                     placement=args.placement,
                 )
             ),

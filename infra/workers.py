@@ -12,7 +12,7 @@ from fleet.documents import dump_document, worker_document
 from fleet.plan import Plan, QueuePlan
 from infra.manifests.autoscaling import scaled_object
 from infra.manifests.metadata import config_map, disruption_budget, service_account
-from infra.manifests.pods import DOCUMENT_NAME
+from infra.manifests.pods import DOCUMENT_NAME, IN_CLUSTER, ResultsAddress
 from infra.manifests.workers import WorkerManifest, account_name, worker_deployment, worker_name
 from infra.objects import KubernetesObject
 from infra.placement import ANYWHERE, Placement
@@ -32,6 +32,8 @@ class QueueWorkersArgs:
 
     results_secret: pulumi.Input[str]
     """Secret with the password of the results store."""
+
+    results: ResultsAddress = IN_CLUSTER
 
     placement: Placement = ANYWHERE
     """Where the queue's pods run."""
@@ -81,6 +83,7 @@ class QueueWorkers(pulumi.ComponentResource):
             image=args.image,
             document=document.object_name,
             results_secret=args.results_secret,
+            results=args.results,
             placement=args.placement,
         )
         # Pods name their account in plain text, so the order has to be said.

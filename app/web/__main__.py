@@ -20,6 +20,12 @@ PORT = 8000
 GRACEFUL_SECONDS = 10
 """Twice the longest request."""
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the minute that a load balancer keeps an idle connection: the side that closes first must not be the one that is sent requests.
+
+Source: Elastic Load Balancing user guide, "Application Load Balancers", section on the connection idle timeout.
+"""
+
 
 def main() -> int:
     """Serve until a signal ends it."""
@@ -45,6 +51,7 @@ def main() -> int:
         log_level="info",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     return 0

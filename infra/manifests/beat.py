@@ -9,7 +9,7 @@ import pulumi
 
 from fleet.probes import derive_probes
 from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, health_probe, pod_template
 from infra.placement import ANYWHERE, Placement
 
 NAME = "beat"
@@ -26,6 +26,7 @@ class BeatManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
 
 
@@ -41,6 +42,7 @@ def beat_deployment(beat: BeatManifest) -> Manifest:
         document=beat.document,
         broker_user="producer",
         results_secret=beat.results_secret,
+        results=beat.results,
         resources=RESOURCES,
         grace_seconds=GRACE_SECONDS,
         probes={

@@ -50,6 +50,19 @@ def restricted_pod(uid: int) -> Manifest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResultsAddress:
+    """Where pods find the results store; by default the one in their namespace."""
+
+    host: pulumi.Input[str] = "results"
+    port: int = RESULTS_PORT
+    tls: bool = False
+    """Whether it speaks TLS; a store outside the cluster always does."""
+
+
+IN_CLUSTER = ResultsAddress()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplicationPod:
     """What differs between the pods of the application's image."""
 
@@ -66,6 +79,7 @@ class ApplicationPod:
     """User of the broker whose Secret the topology operator made."""
     results_secret: pulumi.Input[str] | None
     """Secret with the password of the results store; None where the pod needs none."""
+    results: ResultsAddress = IN_CLUSTER
     resources: Manifest
     grace_seconds: int
     probes: Manifest
@@ -100,8 +114,9 @@ def connection_variables(pod: ApplicationPod) -> list[Manifest]:
     ]
     if pod.results_secret is not None:
         found += [
-            {"name": "FLEET_RESULTS_HOST", "value": "results"},
-            {"name": "FLEET_RESULTS_PORT", "value": str(RESULTS_PORT)},
+            {"name": "FLEET_RESULTS_HOST", "value": pod.results.host},
+            {"name": "FLEET_RESULTS_PORT", "value": str(pod.results.port)},
+            {"name": "FLEET_RESULTS_TLS", "value": "true" if pod.results.tls else "false"},
             secret_variable("FLEET_RESULTS_PASSWORD", pod.results_secret, "password"),
         ]
     return found

@@ -34,15 +34,22 @@ def results_configuration(password: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def results_secret(fleet: str, password: pulumi.Output[str]) -> Manifest:
-    """The password, for the store and for those who use it; another password is another Secret, so both are rolled with it."""
+def password_secret(fleet: str, password: pulumi.Output[str]) -> Manifest:
+    """The password, for those who use the store; another password is another Secret, so they are rolled with it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata(fleet, NAME, "results", generated=True),
         "type": "Opaque",
-        "stringData": {"password": password, CONFIGURATION_NAME: password.apply(results_configuration)},
+        "stringData": {"password": password},
     }
+
+
+def results_secret(fleet: str, password: pulumi.Output[str]) -> Manifest:
+    """The password, for the store in the cluster and for those who use it; both are rolled with another one."""
+    secret = password_secret(fleet, password)
+    configuration = password.apply(results_configuration)
+    return {**secret, "stringData": {**secret["stringData"], CONFIGURATION_NAME: configuration}}
 
 
 def _container() -> Manifest:

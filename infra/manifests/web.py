@@ -10,7 +10,7 @@ import pulumi
 from fleet.units import format_cpu, format_size
 from fleet.web import WebPlan
 from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import ApplicationPod, pod_template
+from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, pod_template
 from infra.placement import ANYWHERE, Placement
 
 NAME = "web"
@@ -28,6 +28,7 @@ class WebManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
 
 
@@ -52,6 +53,7 @@ def web_deployment(web: WebManifest) -> Manifest:
         document=web.document,
         broker_user="producer",
         results_secret=web.results_secret,
+        results=web.results,
         resources={
             "requests": {"cpu": format_cpu(web.plan.cpu_request_millicores), "memory": memory},
             "limits": {"memory": memory},

@@ -12,7 +12,7 @@ from fleet.sizing import Resources
 from fleet.units import format_cpu, format_size
 from infra.manifests.extras import gpu_limits
 from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, health_probe, pod_template
 from infra.placement import ANYWHERE, Placement
 
 COMMAND = ("python", "-m", "app.worker")
@@ -40,6 +40,7 @@ class WorkerManifest:
     image: pulumi.Input[str]
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
+    results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
 
 
@@ -68,6 +69,7 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
         document=worker.document,
         broker_user="worker",
         results_secret=worker.results_secret,
+        results=worker.results,
         resources=container_resources(queue.resources, gpu_limits(queue.pod)),
         grace_seconds=queue.worker.grace_seconds,
         probes={

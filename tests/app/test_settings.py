@@ -148,6 +148,7 @@ def test_no_credential_shows(document: ProducerDocument | WorkerDocument) -> Non
         pytest.param({"FLEET_BROKER_HOST": ""}, "FLEET_BROKER_HOST", id="no-host"),
         pytest.param({"FLEET_BROKER_PASSWORD": ""}, "FLEET_BROKER_PASSWORD", id="no-password"),
         pytest.param({"FLEET_RESULTS_PORT": "six"}, "FLEET_RESULTS_PORT is 'six'", id="a-port-that-is-none"),
+        pytest.param({"FLEET_RESULTS_TLS": "yes"}, "FLEET_RESULTS_TLS is 'yes'", id="a-word-that-may-mean-either"),
     ],
 )
 def test_a_wrong_environment_is_named(missing: dict[str, str], message: str) -> None:

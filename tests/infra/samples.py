@@ -21,7 +21,7 @@ from infra.images import Images, ImagesArgs, RegistryCredentials, repositories_i
 from infra.manifests.topology import DeletionPolicy
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
-from infra.results import Results, ResultsArgs
+from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from infra.web import Web, WebArgs
 from infra.workers import QueueWorkers, QueueWorkersArgs
@@ -139,6 +139,9 @@ COMPONENTS: dict[str, Build] = {
     "QueueTopology": lambda name, plan: _queue_topology(name, plan, "default"),
     "QueueWorkers": lambda name, plan: _workers(name, plan, "default"),
     "Results": lambda name, plan: Results(name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))),
+    "ResultsPassword": lambda name, plan: ResultsPassword(
+        name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))
+    ),
     "Web": lambda name, plan: Web(
         name,
         WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web),

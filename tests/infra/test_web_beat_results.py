@@ -1,13 +1,18 @@
 """The web layer, beat and the results store."""
 
+from collections.abc import Callable
+
 import pulumi
+import pytest
 
 from fleet.documents import producer_document
 from infra.beat import Beat, BeatArgs
-from infra.results import Results, ResultsArgs
+from infra.manifests.pods import ResultsAddress
+from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.web import Web, WebArgs
+from infra.workers import QueueWorkers, QueueWorkersArgs
 from tests.infra.recording import Recorded, record
-from tests.infra.samples import IMAGE, PASSWORD, sample_plan
+from tests.infra.samples import IMAGE, PASSWORD, queue_of, sample_plan
 
 
 def web(environment: str = "prod") -> Recorded:
@@ -87,3 +92,63 @@ def test_another_password_is_another_secret() -> None:
     assert "name" not in recorded.one("Secret").inputs["metadata"]
     volumes = recorded.one("StatefulSet", "results").inputs["spec"]["template"]["spec"]["volumes"]
     assert volumes[0]["secret"]["secretName"] == "results-secret-0a1b2c3d"
+
+
+MANAGED = ResultsAddress(host="master.results.use1.cache.amazonaws.com", tls=True)
+MANAGED_BUILDS: dict[str, Callable[[], object]] = {
+    "web": lambda: Web(
+        "web",
+        WebArgs(
+            document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1", results=MANAGED,
+            plan=sample_plan().web,
+        ),
+    ),
+    "beat": lambda: Beat(
+        "beat",
+        BeatArgs(document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1", results=MANAGED),
+    ),
+    "worker": lambda: QueueWorkers(
+        "workers",
+        QueueWorkersArgs(
+            plan=sample_plan(), queue=queue_of(sample_plan(), "high"), image=IMAGE, results_secret="results-1", results=MANAGED
+        ),
+    ),
+}  # fmt: skip
+
+
+def _results_variables(recorded: Recorded) -> dict[str, str]:
+    container = recorded.one("Deployment").inputs["spec"]["template"]["spec"]["containers"][0]
+    return {
+        item["name"]: item["value"]
+        for item in container["env"]
+        if item["name"].startswith("FLEET_RESULTS") and "value" in item
+    }
+
+
+@pytest.mark.parametrize("build", [pytest.param(build, id=name) for name, build in MANAGED_BUILDS.items()])
+def test_pods_are_sent_to_a_store_outside_the_cluster_over_tls(build: Callable[[], object]) -> None:
+    """Each of them: one that was forgotten would look for a store that is not there."""
+    assert _results_variables(record(build)) == {
+        "FLEET_RESULTS_HOST": "master.results.use1.cache.amazonaws.com",
+        "FLEET_RESULTS_PORT": "6379",
+        "FLEET_RESULTS_TLS": "true",
+    }
+
+
+def test_pods_find_the_store_of_their_namespace_without_being_told() -> None:
+    """It speaks no TLS: nobody else is on the way."""
+    assert _results_variables(web()) == {
+        "FLEET_RESULTS_HOST": "results", "FLEET_RESULTS_PORT": "6379", "FLEET_RESULTS_TLS": "false",
+    }  # fmt: skip
+
+
+def test_the_password_of_a_store_outside_is_in_the_cluster_and_nothing_else() -> None:
+    """Pods name its Secret; another password is another Secret."""
+    recorded = record(
+        lambda: ResultsPassword("results", ResultsArgs(fleet="celery-fleet", password=pulumi.Output.secret(PASSWORD)))
+    )
+    (secret,) = [item for item in recorded.resources if item.custom]
+    assert secret.inputs["stringData"] == {"password": PASSWORD}
+    assert secret.secret_paths == {"stringData.password"}
+    assert "name" not in secret.inputs["metadata"]
+    assert recorded.outputs[secret.parent] == [{"secret_name": "results-secret-0a1b2c3d"}]
