@@ -18,7 +18,8 @@ from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
 from infra.aws.place import Place
 from infra.aws.policies import allow
 from infra.aws.registry import Registry, RegistryArgs
-from tests.infra.samples import sample_plan
+from infra.aws.results import ManagedResults, ManagedResultsArgs
+from tests.infra.samples import PASSWORD, sample_plan
 
 ACCOUNT = "123456789012"
 TAGS = {"project": "celery-fleet", "environment": "prod", "owner": "platform"}
@@ -95,6 +96,19 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
             service_account="worker-reports",
             managed_policies=("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",),
             statements=(allow("ReadReports", ["s3:GetObject"], ["arn:aws:s3:::reports/*"]),),
+        ),
+    ),
+    "ManagedResults": lambda name: ManagedResults(
+        name,
+        ManagedResultsArgs(
+            place=PLACE,
+            vpc_id="vpc-1",
+            subnet_ids=["subnet-1", "subnet-2", "subnet-3"],
+            client_security_group_id="sg-cluster",
+            instance="m7g.large",
+            nodes=2,
+            key_arn=KEY_ARN,
+            password=pulumi.Output.secret(PASSWORD),
         ),
     ),
     "Registry": lambda name: Registry(
