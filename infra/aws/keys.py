@@ -1,10 +1,10 @@
 """KMS keys, and who may use them.
 
 Invariant: a key rotates every year, has an alias, and can be called back for 30 days after it was deleted. In a key's policy the resource `*` is the
-key itself. The account's own statement is AWS's documented default: without it nobody could change the policy of the key any more, and IAM policies
-of the account would not apply to it; it allows nothing to anybody by itself.
-Sources: KMS developer guide, "Default key policy" and "kms:ViaService"; CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using
-AWS KMS".
+key itself. The account's own statement is AWS's documented default with its `kms:*` spelled out: without it nobody could change the policy of the key
+any more, and IAM policies of the account would not apply to it; it allows nothing to anybody by itself.
+Sources: KMS developer guide, "Default key policy", "Permissions reference" and "kms:ViaService"; CloudWatch Logs user guide, "Encrypt log data in
+CloudWatch Logs using AWS KMS".
 """
 
 import pulumi
@@ -28,9 +28,26 @@ USE = (
 """What whoever reads and writes encrypted data does with a key; spelled out where AWS's examples have wildcards."""
 
 
+MANAGE = (
+    *(f"kms:{verb}Alias" for verb in ("Create", "Update", "Delete")),
+    *(f"kms:{verb}Grant" for verb in ("Create", "Retire", "Revoke")),
+    *(f"kms:{verb}KeyPolicy" for verb in ("Get", "Put")),
+    *(f"kms:{verb}Key" for verb in ("Enable", "Disable")),
+    *(f"kms:{verb}KeyRotation" for verb in ("Enable", "Disable")),
+    *(f"kms:{verb}Resource" for verb in ("Tag", "Untag")),
+    *(f"kms:List{noun}" for noun in ("Grants", "KeyPolicies", "KeyRotations", "ResourceTags")),
+    "kms:CancelKeyDeletion",
+    "kms:GetKeyRotationStatus",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:UpdateKeyDescription",
+)
+"""Every other action of KMS on a symmetric key that is no replica and has no key material of its own."""
+
+
 def account_statement(place: Place) -> Statement:
     """Lets IAM policies of the account decide."""
-    return _statement("Account", {"AWS": place.arn("iam", "root", regional=False)}, ["kms:*"])
+    return _statement("Account", {"AWS": place.arn("iam", "root", regional=False)}, [*USE, *MANAGE])
 
 
 def volumes_statement(place: Place) -> Statement:
