@@ -45,6 +45,10 @@ class Registration:
     secret_outputs: frozenset[str]
     custom: bool
     retain_on_delete: bool = False
+    identity: str = ""
+    """What the engine calls it; empty for a component."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """What the engine answered: inputs, and what it knows better."""
 
     @property
     def kind(self) -> str:
@@ -71,6 +75,11 @@ class Recorded:
         found = [item for item in self.of(kind) if name is None or item.inputs["metadata"].get("name") == name]
         assert len(found) == 1, f"{len(found)} {kind} ({name}), of {[item.name for item in self.of(kind)]}"
         return found[0]
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """Every Kubernetes object that the program registers itself, under the name that it has in the cluster."""
+        found = [item for item in self.resources if item.typ.startswith("kubernetes:") and "apiVersion" in item.inputs]
+        return [item.outputs for item in found]
 
     def by_urn(self) -> dict[str, Registration]:
         """URN -> resource."""
@@ -111,12 +120,14 @@ def _secret_paths(value: Any, path: str = "") -> set[str]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without the wrapping that marks secrets."""
+    """The value without the wrapping that marks secrets; a whole number is one again, because the wire knows floats alone."""
     if isinstance(value, dict):
         if SPECIAL_KEY in value:
             return _plain(value["value"])
         return {key: _plain(child) for key, child in value.items()}
-    return [_plain(child) for child in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Answers(mocks.Mocks):
@@ -146,7 +157,7 @@ class _RecordingMonitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK leaves it without types
         if request.type != "pulumi:pulumi:Stack":
-            self.recorded.resources.append(_registration(request, answer))
+            self.recorded.resources.append(_registration(request, answer, self.resources[answer.urn].state))
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 -- gRPC's name
@@ -155,7 +166,7 @@ class _RecordingMonitor(mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # the SDK leaves it without types
 
 
-def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) -> Registration:
+def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any, outputs: dict[str, Any]) -> Registration:
     implied = {urn for entry in request.propertyDependencies.values() for urn in entry.urns}
     return Registration(
         urn=answer.urn,
@@ -175,6 +186,8 @@ def _registration(request: resource_pb2.RegisterResourceRequest, answer: Any) ->
         secret_outputs=frozenset(request.additionalSecretOutputs),
         custom=request.custom,
         retain_on_delete=request.retainOnDelete,
+        identity=answer.id,
+        outputs=_plain(outputs),
     )
 
 
