@@ -19,7 +19,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ON_CONTEXT = $(if $(CONTEXT),--context '$(CONTEXT)')
 
-.PHONY: help plan up demo status shell down clean check test format lock venv
+.PHONY: help plan up demo status shell down clean check scan test format lock venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,7 +49,10 @@ clean: venv ## Stop everything and drop the caches and .venv too
 check: venv ## Format, lint, types, import contracts and fast tests: under a minute
 	@.ci/check $(BIN)
 
-test: check ## The checks, then the tests on the real engine and a real cluster
+scan: venv ## Scan all that would be made with checkov, offline; needs no cluster and no account
+	@$(BIN)/python -m ops scan
+
+test: check scan ## The checks and the scan, then the tests on the real engine and a real cluster
 	@$(BIN)/python -m ops test
 
 format: venv ## Format the code and sort its imports

@@ -1,4 +1,4 @@
-"""`python -m ops up|demo|status|shell|down|clean|test`: what `make` runs.
+"""`python -m ops up|demo|status|shell|down|clean|scan|test`: what `make` runs.
 
 Exit codes: 0 fine, 1 something a person has to put right, 2 wrong usage, 130 interrupted. A FleetError ends in its message, never in a traceback.
 """
@@ -13,6 +13,7 @@ from fleet.errors import FleetError
 from ops.demo import TIMEOUT_SECONDS, run_demo
 from ops.processes import terminated
 from ops.progress import Progress
+from ops.scanning import run_scan
 from ops.shell import open_shell
 from ops.starting import start_fleet
 from ops.status import show_status
@@ -46,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     shell.add_argument("-c", dest="line", metavar="CMD", help="run this in the shell and leave")
     commands.add_parser("down", parents=[shared], help="stop everything, leaving nothing behind but caches")
     commands.add_parser("clean", parents=[shared], help="down, and drop what the sandbox has built")
+    scan = commands.add_parser("scan", help="the offline policy scan of everything that the programs would make")
+    scan.add_argument("arguments", nargs=argparse.REMAINDER, help="further words for pytest")
     test = commands.add_parser("test", help="engine and cluster tests on a sandbox that is left as it was found")
     test.add_argument("arguments", nargs=argparse.REMAINDER, help="further words for pytest")
     return top
@@ -74,6 +77,8 @@ def run(given: argparse.Namespace) -> int:
             return open_shell(open_last(given.context), Progress(), command=given.line)
         case "down" | "clean":
             stop_fleet(given.context, os.environ, Progress(), with_caches=given.command == "clean")
+        case "scan":
+            return run_scan(os.environ, Progress(), given.arguments)
         case "test":
             return run_cluster_tests(os.environ, given.arguments)
     return 0

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 NEEDS = {
     "cluster": ("FLEET_CLUSTER_TESTS", "a running sandbox; `make test` starts it"),
     "engine": ("FLEET_ENGINE_TESTS", "the real pulumi; `make test` builds it"),
+    "scan": ("FLEET_SCAN_TESTS", "checkov in an environment of its own; `make scan` installs it"),
 }
 """Marker -> environment variable that says it can run, and what it needs."""
 

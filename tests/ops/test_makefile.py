@@ -7,7 +7,7 @@ import pytest
 
 from ops.target import ROOT
 
-COMMANDS = ("plan", "up", "demo", "status", "shell", "down", "clean", "check", "test", "format", "lock")
+COMMANDS = ("plan", "up", "demo", "status", "shell", "down", "clean", "check", "scan", "test", "format", "lock")
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
