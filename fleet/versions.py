@@ -28,6 +28,13 @@ KEDA = "2.21.0"
 RABBITMQ_CLUSTER_OPERATOR = "2.21.1"
 RABBITMQ_TOPOLOGY_OPERATOR = "1.20.1"
 
+KARPENTER = "1.14.1"
+"""Chart and application version alike."""
+
+NODE_IMAGE = "v20260714"
+"""Release of EKS's Amazon Linux 2023 image that Karpenter starts, for Kubernetes 1.35 and 1.36 (amazon-eks-ami, CHANGELOG.md). Pinned: nodes of
+`@latest` would all be replaced whenever AWS releases another."""
+
 CELERY = "5.7"
 KOMBU = "5.7"
 

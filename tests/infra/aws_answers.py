@@ -44,7 +44,9 @@ def new_resource(typ: str, name: str, outputs: dict[str, Any]) -> tuple[str, dic
     arn = f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
     if typ == "aws:cloudwatch/logGroup:LogGroup":
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{outputs.get('name', name)}"
-    return identity, {"arn": arn, "tagsAll": outputs.get("tags", {}), **outputs, **_added(typ, name, outputs)}
+    # The provider names what is not named: its random end is left out.
+    chosen = {"arn": arn, "name": name, "tagsAll": outputs.get("tags", {})}
+    return identity, {**chosen, **outputs, **_added(typ, name, outputs)}
 
 
 def _added(typ: str, name: str, outputs: dict[str, Any]) -> dict[str, Any]:

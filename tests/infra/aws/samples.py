@@ -11,6 +11,7 @@ from fleet.cloud import CLOUDS
 from infra.aws.addons import Addons, AddonsArgs, AddonStage
 from infra.aws.cluster import AccessEntry, Cluster, ClusterArgs
 from infra.aws.identity import PodRole, PodRoleArgs
+from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.node_groups import node_groups
 from infra.aws.node_role import NodeEntry, NodeRole, NodeRoleArgs
@@ -19,6 +20,7 @@ from infra.aws.place import Place
 from infra.aws.policies import allow
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.results import ManagedResults, ManagedResultsArgs
+from infra.aws.worker_pools import NodeMaker, WorkerPools, WorkerPoolsArgs
 from tests.infra.samples import PASSWORD, sample_plan
 
 ACCOUNT = "123456789012"
@@ -85,6 +87,23 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
     "NodeRole": lambda name: NodeRole(
         name,
         NodeRoleArgs(place=PLACE, cluster_name=PLACE.name, purpose="node", entry=NodeEntry.AUTO_MODE, sessions=True),
+    ),
+    "Karpenter": lambda name: Karpenter(
+        name,
+        KarpenterArgs(place=PLACE, cluster_name=PLACE.name, cluster_arn=CLUSTER_ARN, key_arn=KEY_ARN, sessions=True),
+    ),
+    "WorkerPools": lambda name: WorkerPools(
+        name,
+        WorkerPoolsArgs(
+            place=PLACE,
+            plan=sample_plan("prod"),
+            cloud=CLOUDS["prod"],
+            maker=NodeMaker.AUTO_MODE,
+            node_identity="celery-fleet-prod-node",
+            subnet_ids=("subnet-a", "subnet-b", "subnet-c"),
+            security_group_id="sg-cluster",
+            key_arn=KEY_ARN,
+        ),
     ),
     "PodRole": lambda name: PodRole(
         name,
