@@ -52,7 +52,8 @@ def plan_page(plan: Plan) -> str:
 def _notes(plan: Plan) -> Iterator[str]:
     if plan.notes:
         yield "<h2>Notes</h2>\n"
-        yield from _table(("place", "what"), ((f"{note.file}:{note.line}", str(note)) for note in plan.notes))
+        rows = ((f"{note.file}:{note.line}", f"{note.path} {note.problem}.", note.fix) for note in plan.notes)
+        yield from _table(("place", "what", "because, and what else would do"), rows)
 
 
 def _queue_reasons(queue: QueuePlan, reasons: list[Reason]) -> str:

@@ -35,8 +35,8 @@ def chart(title: str, unit: str, series: Sequence[Series], *, end_seconds: float
     legend = " ".join(f'<tspan class="{line.style}">{escape(line.name)}</tspan>' for line in series)
     paths = "".join(f'<path class="{line.style}" d="{_path(line, place)}"/>' for line in series)
     ticks = "".join(
-        f'<text x="{LEFT + share * (WIDTH - LEFT - 6):.0f}" y="{HEIGHT - 3}" text-anchor="middle">{_clock(share * end_seconds)}</text>'
-        for share in (0, 0.25, 0.5, 0.75, 1)
+        f'<text x="{LEFT + share * (WIDTH - LEFT - 6):.0f}" y="{HEIGHT - 3}" text-anchor="{anchor}">{_clock(share * end_seconds)}</text>'
+        for share, anchor in ((0, "middle"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
     )
     label = f"{title}: {', '.join(line.name for line in series)}; highest {_short(top)} {unit}"
     return (
