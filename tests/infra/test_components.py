@@ -100,7 +100,8 @@ def _labels(recorded: Recorded) -> Iterator[dict[str, str]]:
         if item.typ.startswith("kubernetes:") and "metadata" in item.inputs:
             yield item.inputs["metadata"].get("labels", {})
             template = item.inputs.get("spec", {}).get("template", {})
-            if "metadata" in template:
+            # The template of a node pool makes nodes.
+            if "containers" in template.get("spec", {}):
                 yield template["metadata"]["labels"]
 
 

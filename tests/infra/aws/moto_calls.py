@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.infra.aws_answers import ACCOUNT, REGION
+
 Inputs = Mapping[str, Any]
 Sent = dict[str, Any]
 
@@ -26,6 +28,8 @@ class Call:
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Output -> path in the answer (`Vpc.VpcId`); `id` is the resource's identity."""
 
+    unsaid: Callable[[Sent], Mapping[str, str]] = lambda _: {}
+    """Outputs that the answer leaves out, told from what was sent."""
     then: Callable[[Inputs, str], tuple[str, Sent] | None] = lambda _, __: None
     """Inputs and new identity -> a further call that the provider makes."""
 
@@ -242,7 +246,8 @@ CALLS: Mapping[str, Call] = {
     ),
     "aws:kms/alias:Alias": Call(service="kms", operation="create_alias", names=_capital("targetKeyId") | {"name": "AliasName"}),
     "aws:sqs/queue:Queue": Call(
-        service="sqs", operation="create_queue", names={"name": "QueueName"}, also=_queue, outputs={"id": "QueueUrl", "url": "QueueUrl"}
+        service="sqs", operation="create_queue", names={"name": "QueueName"}, also=_queue, outputs={"id": "QueueUrl", "url": "QueueUrl"},
+        unsaid=lambda sent: {"arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{sent['QueueName']}"},
     ),
     "aws:sqs/queuePolicy:QueuePolicy": Call(
         service="sqs", operation="set_queue_attributes", names={"queueUrl": "QueueUrl"}, also=_queue_policy
@@ -257,6 +262,7 @@ CALLS: Mapping[str, Call] = {
     "aws:cloudwatch/logGroup:LogGroup": Call(
         service="logs", operation="create_log_group", names={"name": "logGroupName", "kmsKeyId": "kmsKeyId"},
         also=lambda inputs: {"tags": inputs.get("tags", {})},
+        unsaid=lambda sent: {"arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{sent['logGroupName']}"},
     ),
     "aws:elasticache/subnetGroup:SubnetGroup": Call(
         service="elasticache", operation="create_cache_subnet_group", names={"subnetIds": "SubnetIds"},

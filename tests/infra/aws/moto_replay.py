@@ -82,10 +82,11 @@ class Replay:
             sent.setdefault(NAMED[item.typ], inputs.get("name", item.name))
         try:
             answer = getattr(client(call.service), call.operation)(**sent)
-            for output, path in call.outputs.items():
+            real = {output: _at(answer, path) for output, path in call.outputs.items()} | dict(call.unsaid(sent))
+            for output, value in real.items():
                 recorded = item.identity if output == "id" else item.outputs.get(output)
                 if isinstance(recorded, str) and recorded:
-                    self.real[recorded] = _at(answer, path)
+                    self.real[recorded] = value
             if further := call.then(inputs, self.real.get(item.identity, "")):
                 operation, sent = further
                 getattr(client(call.service), operation)(**sent)

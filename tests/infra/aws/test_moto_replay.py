@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.aws.moto_replay import replayed
+from tests.infra.aws.moto_replay import client, replayed
 from tests.infra.aws.samples import AWS_COMPONENTS
 from tests.infra.recording import record
 
@@ -110,3 +110,25 @@ def test_a_policy_that_aws_does_not_keep_is_refused() -> None:
     """A misspelt name would be found when the role is made, in the middle of an `up`."""
     with pytest.raises(LookupError, match="AmazonEKSClusterPolcy"), replayed(record(_unknown_managed_policy)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "messages"),
+    [
+        pytest.param("aws.ec2", "EC2 Spot Instance Interruption Warning", 1, id="a-spot-node-that-is-taken-back"),
+        pytest.param("aws.ec2", "EC2 Instance Rebalance Recommendation", 1, id="a-spot-node-at-risk"),
+        pytest.param("aws.ec2", "EC2 Instance State-change Notification", 1, id="a-node-that-stops"),
+        pytest.param("aws.ec2", "EC2 Capacity Reservation Instance Interruption Warning", 1, id="a-reservation-that-ends"),
+        pytest.param("aws.health", "AWS Health Event", 1, id="a-node-on-failing-hardware"),
+        pytest.param("aws.ec2", "EBS Volume Notification", 0, id="what-is-no-nodes-business"),
+    ],
+)  # fmt: skip
+def test_karpenter_hears_once_of_a_node_that_is_about_to_go(source: str, kind: str, messages: int) -> None:
+    """From the event to the queue that the controller reads: two minutes are short enough without a rule that does not match."""
+    recorded = record(lambda: AWS_COMPONENTS["Karpenter"]("karpenter"))
+    event = {"Source": source, "DetailType": kind, "Detail": json.dumps({"instance-id": "i-0123456789abcdef0"})}
+    with replayed(recorded) as account:
+        client("events").put_events(Entries=[event])
+        url = account.real[recorded.one("Queue").identity]
+        found = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    assert [json.loads(message["Body"])["detail-type"] for message in found] == [kind] * messages
