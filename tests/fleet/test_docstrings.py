@@ -6,7 +6,7 @@ import pytest
 
 from fleet.catalogue import Model
 from fleet.docstrings import field_docstrings
-from stacks.settings import StackSpec
+from stacks.spec import StackSpec
 
 
 class Shared(Model):
