@@ -40,7 +40,10 @@ class ClusterArgs:
     version: str
     """Minor version of Kubernetes."""
     subnet_ids: Sequence[pulumi.Input[str]]
-    """Where the control plane's interfaces stand: intra subnets in two zones at least."""
+    """Where the control plane's interfaces stand: intra subnets in two zones at least.
+
+    With Auto Mode private ones: AWS's own pools start their nodes in these too, once and for all (terraform-aws-eks#3284, containers-roadmap#2793).
+    """
     public_access: tuple[str, ...] = ()
     """Networks outside the VPC from which the API is reached; without any it answers inside the VPC alone."""
     public_access_from_anywhere: bool = False
