@@ -137,6 +137,8 @@ class Karpenter(pulumi.ComponentResource):
         rules = [
             aws.cloudwatch.EventRule(
                 f"{name}-{event}",
+                # As long as a role's name may be; by this name the deployer's own policy knows it.
+                name=role_name(place, f"karpenter-{event}"),
                 description=f"To Karpenter of {place.name}: {', '.join(pattern['detail-type'])}",
                 event_pattern=json.dumps(pattern),
                 tags=place.tagged(f"{called}-{event}"),

@@ -64,6 +64,7 @@ def controller_policies(
                 [node_role_arn],
                 condition={"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}},
             ),
+            _first_spot_node(place),
             *_disks(place, key_arn),
         ],
     }
@@ -141,6 +142,20 @@ def _reading(place: Place, instance_profile_arn: pulumi.Input[str]) -> list[Stat
         allow("ListProfiles", ["iam:ListInstanceProfiles"], ["*"]),
         allow("ReadProfile", ["iam:GetInstanceProfile"], [instance_profile_arn]),
     ]
+
+
+def _first_spot_node(place: Place) -> Statement:
+    """An account that never had a spot instance gets EC2's own role for them with the first; without it every pool would quietly stay on-demand.
+
+    Source: Karpenter 1.14 docs, "Troubleshooting", section "Missing Service Linked Role"; karpenter-provider-aws#7998; eksctl#6102.
+    """
+    role = "role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+    return allow(
+        "MakeSpotRole",
+        ["iam:CreateServiceLinkedRole"],
+        [place.arn("iam", role, regional=False)],
+        condition={"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}},
+    )
 
 
 def _disks(place: Place, key_arn: pulumi.Input[str] | None) -> list[Statement]:

@@ -42,9 +42,11 @@ def test_whatever_aws_announces_of_a_node_reaches_the_queue() -> None:
         ("aws.ec2", "EC2 Instance State-change Notification"),
         ("aws.ec2", "EC2 Capacity Reservation Instance Interruption Warning"),
     }
+    names = {item.inputs["name"] for item in recorded.of("EventRule")}
+    assert "celery-fleet-prod-karpenter-spot" in names
     targets = recorded.of("EventTarget")
     assert {target.inputs["arn"] for target in targets} == {"arn:aws:sqs:us-east-1:123456789012:karpenter-queue"}
-    assert len({target.inputs["rule"] for target in targets}) == 5
+    assert {target.inputs["rule"] for target in targets} == names
     (allowed,) = recorded.of("QueuePolicy")
     assert all(allowed.urn in target.depends_on for target in targets)
 
@@ -116,7 +118,17 @@ def test_the_controller_passes_one_role_and_makes_no_profile() -> None:
         "iam:PassRole",
         "iam:ListInstanceProfiles",
         "iam:GetInstanceProfile",
+        "iam:CreateServiceLinkedRole",
     }
+
+
+def test_the_first_spot_node_of_an_account_can_start() -> None:
+    """EC2 needs a role of its own for spot, which an empty account has not; the controller may have that one made and no other."""
+    found = {statement["Sid"]: statement for statement in statements(karpenter())}["MakeSpotRole"]
+    assert found["Resource"] == [
+        "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+    ]
+    assert found["Condition"] == {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}}
 
 
 def test_a_key_of_ones_own_is_lent_to_disks_alone() -> None:
