@@ -78,7 +78,7 @@ def queue_cells(queue: QueuePlan) -> tuple[str, ...]:
         f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}{_ingress(queue)}",
         f"{format_number(promise.percentile)} % in {format_duration(promise.wait_seconds)}",
         f"{queue.profile}: {worker.pool.value}, {worker.concurrency} slot(s){shards}{_worker_extras(queue)}",
-        f"cpu {format_cpu(resources.cpu_request_millicores)}{cpu_limit}, memory {format_size(resources.memory_bytes)}",
+        f"cpu {format_cpu(resources.cpu_request_millicores)}{cpu_limit}, memory {format_size(resources.memory_bytes)}{_aws_policies(queue)}",
         f"{soft}hard {format_duration(worker.hard_limit_seconds)}, grace {worker.grace_seconds}s{retries}",
         auto.formula or f"{format_number(auto.target)} messages a pod",
         f"{auto.min_replicas} .. {auto.max_replicas}{' a shard' if queue.topology.sharded else ''}{_replicas_extras(queue)}",
@@ -94,6 +94,12 @@ def _worker_extras(queue: QueuePlan) -> str:
         f", {len(queue.priorities)} priorities": bool(queue.priorities),
     }
     return "".join(text for text, shown in extras.items() if shown)
+
+
+def _aws_policies(queue: QueuePlan) -> str:
+    """How many policies the role of the pods has; without any they have none."""
+    number = len(queue.aws_policies)
+    return f", {number} AWS polic{'ies' if number > 1 else 'y'}" if number else ""
 
 
 def _ingress(queue: QueuePlan) -> str:

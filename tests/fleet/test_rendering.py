@@ -94,6 +94,18 @@ def test_what_most_queues_do_not_have_is_shown_where_it_is(
 
 
 @pytest.mark.parametrize(
+    ("policies", "pod"),
+    [
+        pytest.param([], "cpu 248m, memory 432Mi", id="no-role"),
+        pytest.param(["reports"], "cpu 248m, memory 432Mi, 1 AWS policy", id="one"),
+        pytest.param(["reports", "mail"], "cpu 248m, memory 432Mi, 2 AWS policies", id="two"),
+    ],
+)
+def test_what_the_pods_may_do_in_aws_is_shown_beside_them(tmp_path: Path, policies: list[str], pod: str) -> None:
+    assert cells(tmp_path, aws_policies=policies)[4] == pod
+
+
+@pytest.mark.parametrize(
     ("fields", "load", "replicas"),
     [
         pytest.param({}, "10/s x 200ms", "1 .. 2", id="nothing-more"),
