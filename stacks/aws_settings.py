@@ -176,7 +176,7 @@ class AwsSpec(Model):
     kubernetes_version: Annotated[Literal["1.35", "1.36"] | None, Field(alias="kubernetesVersion")] = None
     """Minor version of Kubernetes, in quotes; otherwise the one that everything is tested on."""
     compute: Compute | None = None
-    """What workers run on: nodes that `karpenter` chooses, managed node groups (`mng`), or EKS Auto Mode (`auto`, 12 % on every instance)."""
+    """What workers run on: nodes that `karpenter` chooses, node groups of a fixed size (`mng`), or EKS Auto Mode (`auto`, 12 % on every instance)."""
     network: NetworkSpec = NetworkSpec()
     """The VPC."""
     endpoint: EndpointSpec = EndpointSpec()

@@ -49,14 +49,12 @@ class KarpenterArgs:
 
 
 class Karpenter(pulumi.ComponentResource):
-    """The account's side of Karpenter; its chart and its node pools come after it."""
+    """The account's side of Karpenter. Its chart and its node pools come after it, and go before it: without it the controller can end no node."""
 
     queue_name: pulumi.Output[str]
     node_role_name: pulumi.Output[str]
     instance_profile_name: pulumi.Output[str]
     controller: PodRole
-    ready: list[pulumi.Resource]
-    """What the chart waits for, and outlives on the way down: without them the controller can end no node."""
 
     def __init__(self, name: str, args: KarpenterArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:aws:Karpenter", name, None, opts)
@@ -112,7 +110,6 @@ class Karpenter(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        self.ready = [*node_role.ready, profile, self.controller.association]
         self.queue_name = queue.name
         self.node_role_name = node_role.role_name
         self.instance_profile_name = profile.name
