@@ -87,6 +87,8 @@ class ManagedResults(pulumi.ComponentResource):
         several = args.nodes > 1
         group = aws.elasticache.ReplicationGroup(
             f"{name}-group",
+            # A person names it when a password is rotated or a snapshot is looked for.
+            replication_group_id=place.name,
             description=f"Results and counters of {place.name}",
             engine="valkey",
             engine_version=ENGINE_VERSION,
@@ -112,7 +114,8 @@ class ManagedResults(pulumi.ComponentResource):
             auto_minor_version_upgrade=True,
             apply_immediately=not place.protect,
             tags=place.tagged(shown),
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+            # Its name is taken while the old one is there.
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, delete_before_replace=True),
         )
         self.host = group.primary_endpoint_address
         self.address = ResultsAddress(host=self.host, port=RESULTS_PORT, tls=True)

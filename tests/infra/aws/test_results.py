@@ -114,3 +114,10 @@ def test_pods_are_told_where_it_is() -> None:
 
     assert record(program).exports == {"host": "master.results-group.use1.cache.amazonaws.com"}
     assert (made[0].address.port, made[0].address.tls) == (6379, True)
+
+
+def test_it_goes_by_the_name_of_the_stack() -> None:
+    """Runbooks name it; one that takes its place comes after it is gone."""
+    group = results().one("ReplicationGroup")
+    assert group.inputs["replicationGroupId"] == "celery-fleet-prod"
+    assert group.delete_before_replace
