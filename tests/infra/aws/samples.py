@@ -11,6 +11,7 @@ from fleet.cloud import CLOUDS
 from infra.aws.addons import Addons, AddonsArgs, AddonStage
 from infra.aws.cluster import AccessEntry, Cluster, ClusterArgs
 from infra.aws.identity import PodRole, PodRoleArgs
+from infra.aws.ingress import LoadBalancerController, LoadBalancerControllerArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.node_groups import node_groups
@@ -115,6 +116,12 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
             service_account="worker-reports",
             managed_policies=("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",),
             statements=(allow("ReadReports", ["s3:GetObject"], ["arn:aws:s3:::reports/*"]),),
+        ),
+    ),
+    "LoadBalancerController": lambda name: LoadBalancerController(
+        name,
+        LoadBalancerControllerArgs(
+            place=PLACE, cluster_name=PLACE.name, cluster_arn=CLUSTER_ARN, vpc_id="vpc-0123456789abcdef0"
         ),
     ),
     "ManagedResults": lambda name: ManagedResults(
