@@ -22,6 +22,12 @@ class FleetNamespaceArgs:
     publishers: bool = False
     """Whether pods that are not the fleet's may publish, by their label; plain, because it decides what is allowed."""
 
+    broker_cidrs: tuple[pulumi.Input[str], ...] = ()
+    """Networks of a load balancer in front of the broker."""
+
+    readiness_gates: bool = False
+    """Whether a pod behind a load balancer waits for its word before it is ready."""
+
 
 class FleetNamespace(pulumi.ComponentResource):
     """A namespace that enforces the restricted pod security standard and refuses what its network policies do not allow."""
@@ -30,10 +36,16 @@ class FleetNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetNamespaceArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:namespace:FleetNamespace", name, None, opts)
-        made = KubernetesObject(f"{name}-namespace", namespace(args.fleet), opts=pulumi.ResourceOptions(parent=self))
+        made = KubernetesObject(
+            f"{name}-namespace",
+            namespace(args.fleet, readiness_gates=args.readiness_gates),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         # Policies name their namespace in plain text, so the order has to be said; a protected namespace does not hold up their change.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[made], protect=False)
-        for policy, manifest in network_policies(args.fleet, publishers=args.publishers).items():
+        for policy, manifest in network_policies(
+            args.fleet, publishers=args.publishers, broker_cidrs=args.broker_cidrs
+        ).items():
             KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
         self.namespace_name = made.object_name
         self.register_outputs({"namespace_name": self.namespace_name})

@@ -27,6 +27,8 @@ class WebArgs:
     """Pods, their requests and their autoscaler."""
     results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
+    drain_seconds: int = 0
+    """How long a pod goes on before it stops, where a load balancer outside the cluster sends to it."""
 
 
 class Web(pulumi.ComponentResource):
@@ -55,6 +57,7 @@ class Web(pulumi.ComponentResource):
                     results_secret=args.results_secret,
                     results=args.results,
                     placement=args.placement,
+                    drain_seconds=args.drain_seconds,
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),

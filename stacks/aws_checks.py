@@ -16,6 +16,8 @@ from stacks.aws_settings import AwsSpec
 NAME_LENGTH_MAX = 28
 """Of `<fleet>-<stack>`: the name of a role begins with it and has 64 characters at most, that of a results store 40."""
 
+ANY_NETWORK = "0.0.0.0/0"
+
 MAJORITY_ZONES = 3
 """With brokers in two zones the loss of one can take the majority of every quorum queue."""
 
@@ -127,6 +129,12 @@ def notes_on(spec: AwsSpec) -> Iterator[Wrong]:
             key="aws.web",
             problem="names neither certificateArn nor hostname, so there is no load balancer in front of the web layer",
             fix="The web layer is then reached inside the cluster alone, or by kubectl port-forward.",
+        )
+    elif not spec.web.internal and ANY_NETWORK in spec.web.inbound_cidrs:
+        yield Wrong(
+            key="aws.web.inboundCidrs",
+            problem=f"is {ANY_NETWORK}, and the web layer asks nobody who they are",
+            fix="Whoever finds it can enqueue tasks and read their results: name the networks of your callers, or set aws.web.internal.",
         )
     if spec.access.deployer_role_arn is None:
         yield Wrong(

@@ -19,6 +19,10 @@ READY = {"pulumi.com/waitFor": "condition=Ready"}
 """Annotation: Pulumi goes on only when the object says that it is ready. A custom resource without it counts as done at once."""
 
 
+READINESS_GATES_LABEL = "elbv2.k8s.aws/pod-readiness-gate-inject"
+"""On a namespace: the AWS Load Balancer Controller adds its condition to pods behind its load balancers."""
+
+
 def selector(name: str) -> dict[str, str]:
     """The labels by which a Service, a Deployment or a budget finds the pods of one workload."""
     return {"app.kubernetes.io/name": name}
@@ -85,8 +89,12 @@ def service_account(fleet: str, name: str, component: Component, *, queue: str |
     }
 
 
-def namespace(fleet: str) -> Manifest:
-    """The fleet's namespace, which refuses pods that could touch their node."""
+def namespace(fleet: str, *, readiness_gates: bool = False) -> Manifest:
+    """The fleet's namespace, which refuses pods that could touch their node.
+
+    With `readiness_gates` a pod behind a load balancer is ready only when that one has found it healthy.
+    """
+    gates = {READINESS_GATES_LABEL: "enabled"} if readiness_gates else {}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -96,6 +104,7 @@ def namespace(fleet: str) -> Manifest:
                 **labels(fleet, fleet, "fleet"),
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/warn": "restricted",
+                **gates,
             },
         },
     }

@@ -6,8 +6,10 @@ know. Ports: RabbitMQ 4.3 docs, "Networking" (the TLS port beside each plain one
 
 from dataclasses import dataclass
 
+import pulumi
+
 from infra.manifests.metadata import Component, Manifest, labels, selector
-from infra.manifests.pods import RESULTS_PORT
+from infra.manifests.pods import BROKER_PORT, RESULTS_PORT
 from infra.manifests.web import CONTAINER_PORT
 
 AMQP_PORTS = (5671, 5672)
@@ -36,8 +38,10 @@ class Rule:
     """Whether the target's own pods may."""
     publishers: bool = False
     """Whether pods with the fleet's publisher label may, whatever their namespace."""
+    cidrs: tuple[pulumi.Input[str], ...] = ()
+    """Networks that may: of load balancers, which are no pods."""
     anyone: bool = False
-    """Whether everything in the cluster may."""
+    """Whether everything may that reaches the cluster's network, load balancers included."""
 
 
 RULES = (
@@ -53,12 +57,18 @@ PUBLISHERS = Rule(target="broker", ports=AMQP_PORTS, publishers=True)
 """Beside the others where some queue binds patterns on the ingress exchange."""
 
 
+def behind_balancer(cidrs: tuple[pulumi.Input[str], ...]) -> Rule:
+    """Beside the others where a load balancer in these networks stands in front of the broker."""
+    return Rule(target="broker", ports=(BROKER_PORT,), cidrs=cidrs)
+
+
 def _peers(rule: Rule, fleet: str) -> list[Manifest]:
     peers: list[Manifest] = [
         {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": fleet, COMPONENT_LABEL: component}}}
         for component in rule.components
     ]
     peers += [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}} for name in rule.namespaces]
+    peers += [{"ipBlock": {"cidr": cidr}} for cidr in rule.cidrs]
     if rule.publishers:
         peers.append({"namespaceSelector": {}, "podSelector": {"matchLabels": {PUBLISHER_LABEL: fleet}}})
     if rule.itself:
@@ -81,12 +91,14 @@ def _policy(fleet: str, name: str, spec: Manifest) -> Manifest:
     }
 
 
-def network_policies(fleet: str, *, publishers: bool = False) -> dict[str, Manifest]:
+def network_policies(
+    fleet: str, *, publishers: bool = False, broker_cidrs: tuple[pulumi.Input[str], ...] = ()
+) -> dict[str, Manifest]:
     """Name -> policy: one that refuses everything, and one for each workload that may be reached.
 
-    With `publishers` the broker also takes pods that carry the fleet's publisher label.
+    With `publishers` the broker also takes pods that carry the fleet's publisher label, with `broker_cidrs` a load balancer in these networks.
     """
-    table = (*RULES, PUBLISHERS) if publishers else RULES
+    table = (*RULES, *([PUBLISHERS] if publishers else []), *([behind_balancer(broker_cidrs)] if broker_cidrs else []))
     found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
     for target in dict.fromkeys(rule.target for rule in table):
         rules = [_ingress(rule, fleet) for rule in table if rule.target == target]

@@ -21,6 +21,8 @@ DOCUMENT_FOLDER = "/etc/fleet"
 DOCUMENT_NAME = "document.json"
 
 BROKER_PORT = 5672
+BROKER_TLS_PORT = 5671
+"""Nobody listens there: where there is TLS, it ends in front of the broker."""
 RESULTS_PORT = 6379
 
 RUN_FOLDER_SIZE = "1Mi"
@@ -92,6 +94,8 @@ class ApplicationPod:
     extras: PodExtras = field(default_factory=PodExtras)
     placement: Placement = ANYWHERE
     """Nodes that the environment wants, beside the queue's own word."""
+    drain_seconds: int = 0
+    """How long the pod goes on before it is told to stop, for those in front of it that still send."""
     run_folder: bool = False
     """Whether the pod writes heartbeat files."""
 
@@ -142,6 +146,8 @@ def _container(pod: ApplicationPod) -> Manifest:
     }
     if pod.ports:
         found["ports"] = list(pod.ports)
+    if pod.drain_seconds:
+        found["lifecycle"] = {"preStop": {"sleep": {"seconds": pod.drain_seconds}}}
     return found
 
 

@@ -16,6 +16,7 @@ from infra.placement import ANYWHERE, Placement
 NAME = "web"
 COMMAND = ("python", "-m", "app.web")
 SERVICE_PORT = 80
+SERVICE_PORT_NAME = "http"
 CONTAINER_PORT = 8000
 
 
@@ -30,6 +31,8 @@ class WebManifest:
     results_secret: pulumi.Input[str]
     results: ResultsAddress = IN_CLUSTER
     placement: Placement = ANYWHERE
+    drain_seconds: int = 0
+    """Where a load balancer outside the cluster sends requests to the pods."""
 
 
 def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
@@ -59,6 +62,7 @@ def web_deployment(web: WebManifest) -> Manifest:
             "limits": {"memory": memory},
         },
         grace_seconds=web.plan.grace_seconds,
+        drain_seconds=web.drain_seconds,
         probes={
             "startupProbe": _http_probe("/healthz", period_seconds=2, failures=60),
             "readinessProbe": _http_probe("/readyz", period_seconds=5, failures=2),
@@ -90,7 +94,7 @@ def web_service(fleet: str) -> Manifest:
         "spec": {
             "type": "ClusterIP",
             "selector": selector(NAME),
-            "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": CONTAINER_PORT}],
+            "ports": [{"name": SERVICE_PORT_NAME, "port": SERVICE_PORT, "targetPort": CONTAINER_PORT}],
         },
     }
 

@@ -21,6 +21,7 @@ from app.store import accepted_key, cancelled_key
 from app.web.api import create_api
 from app.web.publishing import Publisher
 from app.web.results import Results
+from infra.manifests.ingress import PUBLIC_PATHS
 from tests.app.documents import ENVIRONMENT, PRODUCER
 
 TASK = "shop.orders.confirm"
@@ -331,3 +332,11 @@ def test_the_operating_pages_answer(client: Client, path: str) -> None:
 def test_metrics_count_by_queue(client: Client) -> None:
     client.post(f"/tasks/{TASK}", CALL)
     assert 'fleet_tasks_accepted_total{queue="high"} 1.0' in client.get("/metrics").text
+
+
+def test_a_load_balancer_routes_what_is_there_for_callers(client: Client) -> None:
+    """All that the interface documents, and none of what operators ask."""
+    documented = {f"/{path.split('/')[1]}" for path in client.get("/openapi.json").json()["paths"]}
+    assert documented == {"/tasks", "/queues"}
+    assert documented <= PUBLIC_PATHS.keys()
+    assert not PUBLIC_PATHS.keys() & {"/metrics", "/healthz", "/readyz"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
@@ -34,6 +35,8 @@ def _source(peer: dict[str, Any]) -> str:
     if peer.get("namespaceSelector") == {}:
         assert peer["podSelector"]["matchLabels"] == {"celery-fleet/publishes-to": FLEET}
         return "publishers"
+    if "ipBlock" in peer:
+        return f"network {peer['ipBlock']['cidr']}"
     if "namespaceSelector" in peer:
         return f"namespace {peer['namespaceSelector']['matchLabels']['kubernetes.io/metadata.name']}"
     labels = peer["podSelector"]["matchLabels"]
@@ -88,6 +91,16 @@ def test_other_publishers_reach_the_broker_alone_and_only_where_queues_bind_patt
         ("publishers", "broker", 5671),
         ("publishers", "broker", 5672),
     }
+
+
+def test_a_load_balancer_in_front_of_the_broker_reaches_amqp_alone() -> None:
+    """By the networks it stands in, which are known when the VPC is."""
+    recorded = record(
+        lambda: FleetNamespace(
+            "fleet", FleetNamespaceArgs(fleet=FLEET, broker_cidrs=(pulumi.Output.from_input("10.0.0.0/16"),))
+        )
+    )
+    assert pairs(recorded) - ALLOWED == {("network 10.0.0.0/16", "broker", 5672)}
 
 
 def test_every_connection_that_a_pod_makes_is_allowed() -> None:

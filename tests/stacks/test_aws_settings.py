@@ -200,8 +200,22 @@ def test_what_may_surprise_is_told_and_refuses_nothing() -> None:
         "aws.endpoint.publicCidrs", "aws.web", "aws.access.deployerRoleArn",
     ]  # fmt: skip
     stated = {
-        "endpoint": {"publicCidrs": ["203.0.113.7/32"]}, "web": {"hostname": "fleet.example.com"},
-        "access": {"deployerRoleArn": ROLE},
+        "endpoint": {"publicCidrs": ["203.0.113.7/32"]}, "access": {"deployerRoleArn": ROLE},
+        "web": {"hostname": "fleet.example.com", "inboundCidrs": ["203.0.113.0/24"]},
     }  # fmt: skip
     found = aws(settings("prod", aws=stated))
     assert list(notes_on(found.spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("web", "told"),
+    [
+        pytest.param({}, True, id="the-whole-internet"),
+        pytest.param({"inboundCidrs": ["203.0.113.0/24"]}, False, id="networks-of-callers"),
+        pytest.param({"internal": True}, False, id="inside-the-vpc"),
+    ],
+)
+def test_a_web_layer_that_anyone_can_ask_is_told(web: dict[str, Any], told: bool) -> None:
+    """It asks nobody who they are, so who reaches it can enqueue tasks."""
+    found = aws(settings("prod", aws={"web": {"hostname": "fleet.example.com", **web}}))
+    assert ("aws.web.inboundCidrs" in [note.key for note in notes_on(found.spec)]) is told
