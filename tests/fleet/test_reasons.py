@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 STATED = {
     "name", "tasks", "profile", "idempotent", "promise.mean_seconds", "promise.p99_seconds", "promise.limit_seconds",
     "topology.ingress_patterns", "worker.max_tasks_per_child", "worker.optimization", "autoscaling.windows",
-    "pod", "downstream",
+    "pod", "downstream", "aws_policies",
 }  # fmt: skip
 """Fields of a queue that are what the user wrote, or nothing where the user wrote nothing."""
 
