@@ -1,7 +1,7 @@
 """The node's certificates: one authority for the cluster, one for the API server's front proxy, keys for tokens.
 
 Invariant: private keys are 0600 and never leave the node's folder, except the administrator's inside the kubeconfig.
-Certificates outlive a restart of the node and are made anew when an address changed.
+Certificates outlive a restart of the node and are made anew when an address, or what is needed, changed.
 Source: Kubernetes docs, "PKI certificates and requirements".
 """
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.network import Addresses
+from sandbox.standins.managed_results import CERTIFICATE_NAME
 
 VALID_DAYS = 365
 BACKDATED_MINUTES = 60
@@ -68,6 +69,8 @@ def identities(node_name: str, addresses: Addresses) -> list[Identity]:
             # Without its own address here `kubectl logs` and `exec` fail.
             serves=(node_name, addresses.node),
         ),
+        # A results store that is stood in for: `sandbox.standins.managed_results`.
+        Identity(name="elasticache", common_name="elasticache", serves=(CERTIFICATE_NAME,)),
         Identity(name="admin", common_name="fleet-sandbox-admin", organization="system:masters"),
     ]
 
@@ -75,13 +78,14 @@ def identities(node_name: str, addresses: Addresses) -> list[Identity]:
 def make_certificates(folder: Path, node_name: str, addresses: Addresses) -> None:
     """Make all certificates in `folder`, unless it holds those of the same node and addresses."""
     stamp = folder / "made-for"
-    made_for = f"{node_name} {addresses.block}\n"
+    wanted = identities(node_name, addresses)
+    made_for = f"{node_name} {addresses.block} {' '.join(one.name for one in wanted)}\n"
     if stamp.exists() and stamp.read_text() == made_for:
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _write_authority(folder, "ca", "fleet-sandbox")
     front_authority = _write_authority(folder, "front-proxy-ca", "fleet-sandbox-front-proxy")
-    for identity in identities(node_name, addresses):
+    for identity in wanted:
         _write_signed(folder, identity, front_authority if identity.front_proxy else authority)
     tokens = ec.generate_private_key(ec.SECP256R1())
     _write_key(folder / "service-account.key", tokens)

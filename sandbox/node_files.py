@@ -16,6 +16,8 @@ from sandbox.folders import Folders
 from sandbox.network import Addresses
 
 MAX_PODS = 110
+CERTIFICATES = "certificates"
+"""Folder of keys and certificates, in the node's folder."""
 CONTAINERD_GROUP = "k8s.io"
 """Namespace of containerd in which its Kubernetes plugin looks for images."""
 
@@ -35,7 +37,7 @@ class NodePlan:
     @property
     def certificates(self) -> Path:
         """Folder of keys and certificates."""
-        return self.folders.node / "certificates"
+        return self.folders.node / CERTIFICATES
 
     @property
     def configuration(self) -> Path:

@@ -9,6 +9,7 @@ import copy
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +19,9 @@ from sandbox.api_server import ApiServer, condition
 from sandbox.commands import run
 from sandbox.components import PLATFORM_MARK
 from sandbox.folders import Folders
+from sandbox.node_files import CERTIFICATES
 from sandbox.progress import Progress
+from sandbox.standins import managed_results
 from sandbox.standins.node_groups import one_node_for_every_group
 
 Manifest = dict[str, Any]
@@ -95,7 +98,14 @@ def platform_manifests(folders: Folders) -> list[Manifest]:
         for folder in (keda, metrics)
         for manifest in yaml.load_all(run([kubectl, "kustomize", folder]), Loader=_loader())
     ]
-    return [*COREDNS_ROLE, *NAMESPACES, *adapt(upstream), *_stand_in_manifests(), *one_node_for_every_group()]
+    return [*COREDNS_ROLE, *NAMESPACES, *adapt(upstream), *_stand_in_manifests(), *_for_aws(folders.node)]
+
+
+def _for_aws(node: Path) -> list[Manifest]:
+    """What a stack on EKS finds here in the place of AWS: its node groups, and trust in its results store."""
+    certificates = node / CERTIFICATES
+    certificate, key = (certificates / f"elasticache.{suffix}" for suffix in ("crt", "key"))
+    return [*one_node_for_every_group(), *managed_results.prepared(certificate.read_bytes(), key.read_bytes())]
 
 
 def _loader() -> type:

@@ -110,7 +110,7 @@ def test_certificates_are_signed_named_and_private(plan: NodePlan, tmp_path: Pat
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         assert [name.value for name in names] == [identity.common_name]
         assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
-        if identity.serves:
+        if identity.name in ("apiserver", "kubelet"):
             alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             assert ipaddress.ip_address("10.231.0.2") in alternative.get_values_for_type(x509.IPAddress)
     assert {file.stat().st_mode & 0o777 for file in folder.glob("*.key")} == {0o600}

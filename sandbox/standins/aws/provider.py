@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from sandbox.standins.aws import answers, lookups
+from sandbox.standins.aws import answers, lookups, sandbox_services
 from sandbox.standins.aws.account import Account, read_account
 from sandbox.standins.aws.checking import Problem, check_inputs, check_provider
 from sandbox.standins.aws.naming import with_name
@@ -144,7 +144,8 @@ class AwsProvider:
             return provider_pb2.CreateResponse(properties=_marked(state, given))
         answer = answers.made(account, resource, urn_name(request.urn), inputs)
         self.neighbours.add(resource.token, answer.resource_id, inputs)
-        return provider_pb2.CreateResponse(id=answer.resource_id, properties=_marked(answer.outputs, given))
+        state = await sandbox_services.started(account, resource.token, answer.outputs)
+        return provider_pb2.CreateResponse(id=answer.resource_id, properties=_marked(state, given))
 
     async def read(self, request: Message) -> Message:
         """The resource as the last command left it."""
@@ -154,21 +155,24 @@ class AwsProvider:
 
     async def update(self, request: Message) -> Message:
         """The resource with its new inputs."""
-        given = unmarshal(request.news)
+        given, account, resource = unmarshal(request.news), self._configured(), _resource(request.urn)
         state = answers.changed(
-            self._configured(),
-            _resource(request.urn),
+            account,
+            resource,
             without_secrets(unmarshal(request.old_inputs)),
             without_secrets(unmarshal(request.olds)),
             without_secrets(given),
             preview=request.preview,
         )
+        if not request.preview:
+            state = await sandbox_services.started(account, resource.token, state)
         return provider_pb2.UpdateResponse(properties=_marked(state, given))
 
     async def delete(self, request: Message) -> Message:
         """Forget the resource."""
         state = without_secrets(unmarshal(request.properties))
         self.neighbours.remove(urn_type(request.urn), request.id, state)
+        await sandbox_services.stopped(self._configured(), urn_type(request.urn), state)
         return empty_pb2.Empty()
 
     async def _say_what_it_is(self, urn: str) -> None:
