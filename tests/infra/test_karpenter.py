@@ -16,7 +16,7 @@ from infra.manifests.workers import WorkerManifest, worker_deployment
 from infra.placement import Placement, eks_placements
 from tests.fleet.strategies import Raw, catalogues, load_from, sample_catalogue
 from tests.infra.definitions import DEFINITIONS, schema_errors
-from tests.infra.samples import full_plan, sample_plan
+from tests.infra.samples import ROOT, full_plan, sample_plan
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 
@@ -99,6 +99,15 @@ def test_without_a_spot_queue_there_is_no_spot_pool(tmp_path: Path) -> None:
 def test_the_bill_has_a_ceiling(pool: str, cores: str) -> None:
     """The Plan's maximum of nodes, and one that comes before the one that it replaces goes."""
     assert pools_of(sample_plan("prod"))[pool]["limits"] == {"cpu": cores}
+
+
+@pytest.mark.parametrize("pool", ["workers-spot", "workers-on-demand"])
+def test_the_page_says_what_the_pools_are(pool: str) -> None:
+    """Its table is of the repository's catalogue in prod."""
+    page = (ROOT / "docs" / "explanation" / "nodes.md").read_text(encoding="utf-8")
+    spec = pools_of(sample_plan("prod"))[pool]
+    grace = spec["template"]["spec"]["terminationGracePeriod"]
+    assert f"| `{pool}` | {spec['limits']['cpu']} | {grace} |" in page
 
 
 @pytest.mark.parametrize(
