@@ -113,6 +113,10 @@ class Inspection:
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
+        # One that ended by itself before anybody asked has pipes that are still open.
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     def _refusal(self, output: str, errors: str) -> FleetError:
         """The error that the process told, or else the last line it wrote."""
