@@ -8,10 +8,14 @@ Source: the releases named in `fleet.versions`; pulumi-kubernetes 4.34 (`helm.v3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import pulumi
 
 from fleet import versions
+from infra.charts import Chart, release
+from infra.manifests.metadata import Manifest
+from infra.placement import ANYWHERE, Placement
 
 
 class PlatformPart(StrEnum):
@@ -31,36 +35,24 @@ class Provision(StrEnum):
     EXISTING = "existing"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Chart:
-    name: str
-    repository: str
-    version: str
-    namespace: str
-    values: Mapping[str, object]
-
-
 CHARTS = {
-    PlatformPart.CERT_MANAGER: _Chart(
+    PlatformPart.CERT_MANAGER: Chart(
         name="cert-manager",
         repository="https://charts.jetstack.io",
         version=f"v{versions.CERT_MANAGER}",
         namespace="cert-manager",
-        values={"crds": {"enabled": True}},
     ),
-    PlatformPart.METRICS_SERVER: _Chart(
+    PlatformPart.METRICS_SERVER: Chart(
         name="metrics-server",
         repository="https://kubernetes-sigs.github.io/metrics-server/",
         version=versions.METRICS_SERVER_CHART,
         namespace="kube-system",
-        values={},
     ),
-    PlatformPart.KEDA: _Chart(
+    PlatformPart.KEDA: Chart(
         name="keda",
         repository="https://kedacore.github.io/charts",
         version=versions.KEDA,
         namespace="keda",
-        values={},
     ),
 }
 
@@ -85,6 +77,11 @@ class PlatformArgs:
 
     parts: Mapping[PlatformPart, Provision]
     """Plain, because it decides which resources exist."""
+    placement: Placement = ANYWHERE
+    """Where the pods of what is installed run."""
+    cluster_is_known: bool = True
+    """False in a preview of a cluster that this stack has not made yet: what comes from a release's manifest is left out of it, because the
+    engine cannot ask a plugin to build a component while the plugin's configuration is unknown (pulumi v3.259, `provider_plugin.go`, Construct)."""
 
 
 class Platform(pulumi.ComponentResource):
@@ -96,30 +93,48 @@ class Platform(pulumi.ComponentResource):
         super().__init__("celery-fleet:platform:Platform", name, None, opts)
         made: dict[PlatformPart, pulumi.Resource] = {}
         for part in PlatformPart:
-            if args.parts[part] is Provision.INSTALL:
+            if args.parts[part] is Provision.INSTALL and (part in CHARTS or args.cluster_is_known):
                 needed = [made[other] for other in NEEDS.get(part, ()) if other in made]
                 child = pulumi.ResourceOptions(parent=self, depends_on=needed)
-                made[part] = _install(f"{name}-{part.value}", part, child)
+                made[part] = _install(f"{name}-{part.value}", part, args.placement, child)
         self.installed = [part.value for part in made]
         self.register_outputs({"installed": self.installed})
 
 
-def _install(name: str, part: PlatformPart, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+def chart_values(part: PlatformPart, placement: Placement) -> Manifest:
+    """The values of a part's chart: where its pods run, and for cert-manager also its kinds."""
+    where = placement.scheduling()
+    if part is not PlatformPart.CERT_MANAGER:
+        return where
+    # Each of its other Deployments, and the Job that tries them, has a place of its own.
+    others = ("webhook", "cainjector", "startupapicheck") if where else ()
+    return {"crds": {"enabled": True}, **where, **dict.fromkeys(others, where)}
+
+
+def place_deployments(placement: Placement) -> pulumi.ResourceTransform:
+    """A transform that keeps the Deployments of a release's manifest on some nodes; the releases have no values for it.
+
+    Source: Pulumi docs, "Resource options: transforms" (they also reach the children of a remote component).
+    """
+
+    def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        if args.type_ != "kubernetes:apps/v1:Deployment":
+            return None
+        spec: Any = args.props["spec"]
+        pod = {**spec["template"]["spec"], **placement.scheduling()}
+        props = {**args.props, "spec": {**spec, "template": {**spec["template"], "spec": pod}}}
+        return pulumi.ResourceTransformResult(props=props, opts=args.opts)
+
+    return transform
+
+
+def _install(name: str, part: PlatformPart, placement: Placement, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    if part in CHARTS:
+        return release(name, CHARTS[part], chart_values(part, placement), opts=opts)
     # Imported where something is installed: most runs install nothing, and these modules are large.
     import pulumi_kubernetes as k8s  # noqa: PLC0415
 
-    if part in RELEASE_MANIFESTS:
-        return k8s.yaml.v2.ConfigFile(name, file=RELEASE_MANIFESTS[part], opts=opts)
-    chart = CHARTS[part]
-    return k8s.helm.v3.Release(
-        name,
-        name=chart.name,
-        chart=chart.name,
-        version=chart.version,
-        namespace=chart.namespace,
-        create_namespace=True,
-        repository_opts=k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository),
-        values=dict(chart.values),
-        atomic=True,
-        opts=opts,
-    )
+    if placement.scheduling():
+        placed = pulumi.ResourceOptions(transforms=[place_deployments(placement)])
+        opts = pulumi.ResourceOptions.merge(opts, placed)
+    return k8s.yaml.v2.ConfigFile(name, file=RELEASE_MANIFESTS[part], opts=opts)

@@ -1,9 +1,13 @@
 """What a cluster needs: what is installed, in which order, and what is only looked for."""
 
+from collections.abc import Awaitable
+
+import pulumi
 import pytest
 
 from fleet.errors import Finding, FleetError
-from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
+from infra.placement import Placement
+from infra.platform import Platform, PlatformArgs, PlatformPart, Provision, place_deployments
 from infra.preflight import (
     SERVED_KINDS,
     ClusterAccess,
@@ -59,6 +63,47 @@ def test_the_topology_operator_comes_after_what_it_needs() -> None:
     operator = next(item for item in recorded.of("ConfigFile") if "rabbitmqTopologyOperator" in item.name)
     before = {recorded.by_urn()[urn].name for urn in operator.depends_on}
     assert before == {"platform-certManager", "platform-rabbitmqClusterOperator"}
+
+
+SYSTEM = Placement(
+    node_selector={"celery-fleet/nodes": "system"},
+    tolerations=({"key": "CriticalAddonsOnly", "operator": "Equal", "value": "true", "effect": "NoSchedule"},),
+)
+PLACED = {"nodeSelector": {"celery-fleet/nodes": "system"}, "tolerations": list(SYSTEM.tolerations)}
+
+
+def test_charts_are_told_where_to_run() -> None:
+    """Where all nodes are tainted a pod that tolerates nothing waits for ever; cert-manager has four places to say it in."""
+    recorded = record(lambda: Platform("platform", PlatformArgs(parts=INSTALL, placement=SYSTEM)))
+    values = {item.inputs["chart"]: item.inputs["values"] for item in recorded.of("Release")}
+    assert values["keda"] == PLACED
+    assert values["cert-manager"] == {
+        "crds": {"enabled": True}, **PLACED, "webhook": PLACED, "cainjector": PLACED, "startupapicheck": PLACED,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typ", "changed"),
+    [
+        pytest.param("kubernetes:apps/v1:Deployment", True, id="deployment"),
+        pytest.param("kubernetes:core/v1:ServiceAccount", False, id="anything-else"),
+    ],
+)
+def test_a_releases_manifest_is_told_where_to_run(typ: str, changed: bool) -> None:
+    """Its Deployments keep what they say, and run on the nodes that are wanted."""
+    props = {"spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": ["manager"]}}}}
+    args = pulumi.ResourceTransformArgs(True, typ, "operator", props, pulumi.ResourceOptions())
+    result = place_deployments(SYSTEM)(args)
+    assert not isinstance(result, Awaitable)
+    expected = {"spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": ["manager"], **PLACED}}}}
+    assert (result.props if result else None) == (expected if changed else None)
+
+
+def test_a_preview_without_a_cluster_leaves_out_release_manifests() -> None:
+    """The engine cannot ask the plugin to read one before it knows the cluster; charts are shown."""
+    recorded = record(lambda: Platform("platform", PlatformArgs(parts=INSTALL, cluster_is_known=False)))
+    assert len(recorded.of("Release")) == 3
+    assert recorded.of("ConfigFile") == []
 
 
 def test_a_cluster_with_everything_has_no_findings() -> None:
