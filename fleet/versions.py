@@ -35,6 +35,9 @@ NODE_IMAGE = "v20260714"
 """Release of EKS's Amazon Linux 2023 image that Karpenter starts, for Kubernetes 1.35 and 1.36 (amazon-eks-ami, CHANGELOG.md). Pinned: nodes of
 `@latest` would all be replaced whenever AWS releases another."""
 
+LOAD_BALANCER_CONTROLLER = "3.5.0"
+"""AWS Load Balancer Controller; chart and application version alike."""
+
 CELERY = "5.7"
 KOMBU = "5.7"
 

@@ -18,11 +18,13 @@ from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
 from infra.images import Images, ImagesArgs, RegistryCredentials, repositories_in
+from infra.manifests.ingress import BrokerBalancer, auto_mode_class, broker_balancer
 from infra.manifests.topology import DeletionPolicy
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
 from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
+from infra.ways_in import WaysIn, WaysInArgs
 from infra.web import Web, WebArgs
 from infra.workers import QueueWorkers, QueueWorkersArgs
 
@@ -141,6 +143,13 @@ COMPONENTS: dict[str, Build] = {
     "Results": lambda name, plan: Results(name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))),
     "ResultsPassword": lambda name, plan: ResultsPassword(
         name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))
+    ),
+    "WaysIn": lambda name, plan: WaysIn(
+        name,
+        WaysInArgs(
+            manifests={"broker": broker_balancer(plan.fleet, BrokerBalancer(cidrs=("10.0.0.0/16",), auto_mode=True))},
+            classes=auto_mode_class(plan.fleet, {}),
+        ),
     ),
     "Web": lambda name, plan: Web(
         name,

@@ -10,6 +10,7 @@ import pulumi
 from fleet.cloud import CLOUDS
 from infra.aws.addons import Addons, AddonsArgs, AddonStage
 from infra.aws.cluster import AccessEntry, Cluster, ClusterArgs
+from infra.aws.controllers import Controllers, ControllersArgs
 from infra.aws.identity import PodRole, PodRoleArgs
 from infra.aws.ingress import LoadBalancerController, LoadBalancerControllerArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
@@ -21,7 +22,9 @@ from infra.aws.place import Place
 from infra.aws.policies import allow
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.results import ManagedResults, ManagedResultsArgs
+from infra.aws.volumes import BrokerVolumes, BrokerVolumesArgs
 from infra.aws.worker_pools import NodeMaker, WorkerPools, WorkerPoolsArgs
+from infra.placement import eks_placements
 from tests.infra.samples import PASSWORD, sample_plan
 
 ACCOUNT = "123456789012"
@@ -53,6 +56,20 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
             stage=AddonStage.AFTER_NODES,
             key_arn=KEY_ARN,
             snapshots=True,
+        ),
+    ),
+    "BrokerVolumes": lambda name: BrokerVolumes(
+        name, BrokerVolumesArgs(fleet="celery-fleet", iops=4000, keep=True, auto_mode=False, key_arn=KEY_ARN, tags=TAGS)
+    ),
+    "Controllers": lambda name: Controllers(
+        name,
+        ControllersArgs(
+            place=PLACE,
+            cluster_name=PLACE.name,
+            vpc_id="vpc-1",
+            placement=eks_placements("karpenter").system,
+            system_nodes=3,
+            karpenter_queue="celery-fleet-prod-karpenter",
         ),
     ),
     "Network": lambda name: Network(name, NetworkArgs(place=PLACE, zones=3, nat="instance", flow_logs=True)),
