@@ -78,7 +78,7 @@ def _check_zones(spec: AwsSpec, environment: Environment, cloud: Cloud) -> Itera
                 problem=f"names {len(ids)} subnets, for {cloud.network_zones} zones",
                 fix="Name one for each zone, in the same order everywhere, or set environment.cloud.zones.",
             )
-    if not spec.web.internal and _has_balancer(spec) and not existing.public_subnet_ids:
+    if not spec.web.internal and has_web_balancer(spec) and not existing.public_subnet_ids:
         yield Wrong(
             key="aws.network.existing.publicSubnetIds",
             problem="is empty, but the load balancer of the web layer faces the internet",
@@ -124,7 +124,7 @@ def notes_on(spec: AwsSpec) -> Iterator[Wrong]:
             fix="Run pulumi there (a runner in the VPC, a VPN), or add your address:"
             " pulumi config set --path 'celery-fleet:aws.endpoint.publicCidrs[0]' 203.0.113.7/32",
         )
-    if not _has_balancer(spec):
+    if not has_web_balancer(spec):
         yield Wrong(
             key="aws.web",
             problem="names neither certificateArn nor hostname, so there is no load balancer in front of the web layer",
@@ -144,5 +144,6 @@ def notes_on(spec: AwsSpec) -> Iterator[Wrong]:
         )
 
 
-def _has_balancer(spec: AwsSpec) -> bool:
+def has_web_balancer(spec: AwsSpec) -> bool:
+    """Whether a load balancer stands in front of the web layer: TLS needs a certificate, or a name to find one by."""
     return spec.web.certificate_arn is not None or spec.web.hostname is not None

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from fleet.catalogue import Model
+from fleet.cloud import Cloud
 from fleet.versions import KUBERNETES
 from infra.placement import Compute
 
@@ -227,6 +228,8 @@ class AwsSettings:
     """The AWS part of a stack's settings with every default filled in."""
 
     spec: AwsSpec
+    cloud: Cloud
+    """Region, zones, instances and NAT, which the cost is counted from."""
     kubernetes_version: str
     compute: Compute
     flow_logs: bool
@@ -234,11 +237,12 @@ class AwsSettings:
     log_retention_days: int
 
 
-def derive_aws(stack: str, spec: AwsSpec) -> AwsSettings:
+def derive_aws(stack: str, spec: AwsSpec, cloud: Cloud) -> AwsSettings:
     """The settings of an environment from what its file states."""
     base = AWS_ENVIRONMENTS.get(stack, AWS_ENVIRONMENTS["dev"])
     return AwsSettings(
         spec=spec,
+        cloud=cloud,
         kubernetes_version=spec.kubernetes_version or KUBERNETES,
         compute=spec.compute or base.compute,
         flow_logs=base.flow_logs if spec.network.flow_logs is None else spec.network.flow_logs,

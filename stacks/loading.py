@@ -13,6 +13,7 @@ from fleet.inspection import Inspection, start_inspection
 from fleet.loading import load_plan
 from fleet.plan import Plan
 from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
+from stacks.aws_settings import AwsSettings
 from stacks.checks import results_password
 from stacks.settings import Settings, config_values, load_settings
 
@@ -34,8 +35,8 @@ class Loaded:
 
     settings: Settings
     plan: Plan
-    cluster: ClusterFacts | None
-    """What the cluster said; None where this stack makes it."""
+    target: ClusterFacts | AwsSettings
+    """What the fleet goes to: what a cluster of one's own said, or what the one that this stack makes is to be."""
     scheduled: bool
     """Whether the application has periodic tasks."""
     password: str = field(repr=False)
@@ -53,14 +54,14 @@ def load(
     settings, plan = _load_files(config, variables, stack=stack, root=Path(root))
     inspection = asked.start_inspection(plan.application, root)
     try:
-        facts = None if settings.aws else _ask_cluster(settings, asked)
+        target = settings.aws or _ask_cluster(settings, asked)
         scheduled = bool(inspection.facts().schedule)
     finally:
         inspection.cancel()
     return Loaded(
         settings=settings,
         plan=plan,
-        cluster=facts,
+        target=target,
         scheduled=scheduled,
         password=results_password(settings.spec, variables) or "",
         root=root,

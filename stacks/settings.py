@@ -105,7 +105,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         deletion=spec.deletion_policy or (DeletionPolicy.DELETE if stack == "local" else DeletionPolicy.RETAIN),
         protect=stack in KEPT_ENVIRONMENTS if spec.protect is None else spec.protect,
         platform=_platform(spec),
-        aws=derive_aws(stack, spec.aws) if spec.target == "eks" else None,
+        aws=derive_aws(stack, spec.aws, environment.cloud) if spec.target == "eks" and environment.cloud else None,
     )
 
 

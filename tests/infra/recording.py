@@ -51,6 +51,11 @@ class Registration:
     """What the engine answered: inputs, and what it knows better."""
 
     @property
+    def provider_urn(self) -> frozenset[str]:
+        """The URN of the stated provider, which the engine makes first and takes away last; none of a default one."""
+        return frozenset({self.provider.rpartition("::")[0]} - {""})
+
+    @property
     def kind(self) -> str:
         """The last word of the type."""
         return self.typ.rsplit(":", 1)[-1]
@@ -93,12 +98,12 @@ class Recorded:
         return found
 
     def waits_for(self, item: Registration) -> set[str]:
-        """URNs of everything that is there before the resource: a child is not registered before its component is."""
+        """URNs of everything that is there before the resource: a child is not registered before its component is, nor anything before its provider."""
         known, seen = self.by_urn(), set[str]()
         queue = [item]
         while queue:
             for holder in self.ancestors_and_self(queue.pop()):
-                new = holder.depends_on - seen
+                new = (holder.depends_on | holder.provider_urn) - seen
                 seen |= new
                 queue += [known[urn] for urn in new if urn in known]
         return seen

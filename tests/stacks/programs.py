@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from infra.platform import PlatformPart
 from infra.preflight import SERVED_KINDS, ClusterAccess, ClusterFacts
 from stacks.build import build_stack
 from stacks.loading import Edges, Loaded, load
-from tests.infra.recording import Recorded, record
+from tests.infra.recording import Recorded, Registration, record
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a-password-of-a-test"
@@ -102,3 +103,35 @@ def run_stack(
     """Everything that the program of a stack registers."""
     known = loaded(config, stack=stack, root=root, stage=stage)
     return record(lambda: build_stack(known), stack_name=stack)
+
+
+@cache
+def eks_graph(stack: str) -> Recorded:
+    """Everything that a committed EKS stack registers; registered once for all tests of a process."""
+    return run_eks(stack)
+
+
+def run_eks(stack: str, *, preview: bool = False, **changes: Any) -> Recorded:
+    """Everything that the program of a committed EKS stack registers, with some keys of its file changed."""
+    known = loaded(stack_config(stack, **changes), stack=stack)
+    return record(lambda: build_stack(known), stack_name=stack, preview=preview)
+
+
+def only(recorded: Recorded, typ: str) -> Registration:
+    """The only resource of a type."""
+    found = [item for item in recorded.resources if item.typ == typ]
+    assert len(found) == 1, [item.name for item in found]
+    return found[0]
+
+
+def named(recorded: Recorded, name: str) -> Registration:
+    """The resource of that name."""
+    found = [item for item in recorded.resources if item.name == name]
+    assert len(found) == 1, [item.typ for item in found]
+    return found[0]
+
+
+def before(recorded: Recorded, item: Registration) -> set[str]:
+    """Names of all that is there before a resource, and is therefore taken away after it."""
+    known = recorded.by_urn()
+    return {known[urn].name for urn in recorded.waits_for(item) if urn in known}

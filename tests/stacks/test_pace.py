@@ -17,7 +17,11 @@ def test_every_component_is_waited_for() -> None:
     """A component that is left out would bring the quadratic wait back without a word."""
     made: list[pulumi.Resource] = []
     known = loaded()
-    recorded = record(lambda: made.extend(build_stack(known)))
+
+    async def program() -> None:
+        made.extend(await build_stack(known))
+
+    recorded = record(program)
     components = [item for item in recorded.resources if item.typ.startswith("celery-fleet:")]
     assert len(made) == len(components)
 

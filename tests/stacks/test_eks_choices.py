@@ -1,0 +1,108 @@
+"""Other ways to have a stack in AWS than the committed ones: Auto Mode, a network and images of one's own, ways in, a first preview."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.infra.recording import Recorded
+from tests.stacks.programs import before, named, only, run_eks
+
+
+@cache
+def auto_mode() -> Recorded:
+    """Prod with EKS Auto Mode and a load balancer in front of the web layer."""
+    return run_eks("prod", aws={"compute": "auto", "web": {"hostname": "fleet.example.com"}})
+
+
+def test_auto_mode_brings_nodes_and_controllers_itself() -> None:
+    """No node group, no chart of a controller; the platform waits for the pools, which are the first nodes there are."""
+    recorded = auto_mode()
+    assert recorded.of("NodeGroup") == []
+    assert {item.inputs["chart"] for item in recorded.of("Release")} == {"cert-manager", "keda"}
+    assert "pools-fleet-system" in before(recorded, named(recorded, "platform-keda"))
+    assert recorded.one("StorageClass").inputs["provisioner"] == "ebs.csi.eks.amazonaws.com"
+    assert [item.name for item in recorded.resources if item.urn in recorded.waits_for(item)] == []
+
+
+def test_the_class_of_an_ingress_is_there_before_it() -> None:
+    """Auto Mode has none of its own."""
+    recorded = auto_mode()
+    assert {"ways-in-class", "ways-in-class-parameters"} <= before(recorded, named(recorded, "ways-in-web"))
+
+
+OWN_VPC = {
+    "vpcId": "vpc-0a", "cidr": "10.8.0.0/16", "privateSubnetIds": ["subnet-1", "subnet-2"],
+    "intraSubnetIds": ["subnet-3", "subnet-4"],
+}  # fmt: skip
+DIGEST = f"sha256:{'0' * 64}"
+OWN_IMAGES = {"web": f"registry.example/web@{DIGEST}", "worker": f"registry.example/worker@{DIGEST}"}
+
+
+@cache
+def with_ones_own() -> Recorded:
+    """Dev in a VPC and with images of one's own, reached from inside the VPC by two load balancers."""
+    aws = {
+        "network": {"existing": OWN_VPC}, "brokerLoadBalancer": True,
+        "web": {"hostname": "fleet.example.com", "internal": True, "inboundCidrs": ["10.0.0.0/8"]},
+    }  # fmt: skip
+    return run_eks("dev", aws=aws, images={"prebuilt": OWN_IMAGES})
+
+
+def test_what_exists_is_used_and_left_alone() -> None:
+    """Nothing of a network is made, nothing is built, and no repository that would stay empty."""
+    recorded = with_ones_own()
+    made = {item.kind for item in recorded.resources}
+    assert made.isdisjoint({"Vpc", "Subnet", "Route", "NatGateway", "Repository", "Image"})
+    assert only(recorded, "aws:eks/cluster:Cluster").inputs["vpcConfig"]["subnetIds"] == ["subnet-3", "subnet-4"]
+    assert named(recorded, "nodes-broker-0").inputs["subnetIds"] == ["subnet-1"]
+
+
+def test_ways_in_are_gone_before_their_controller() -> None:
+    """It makes their load balancers and takes them away again; one that is left keeps the VPC from going."""
+    recorded = with_ones_own()
+    for name in ("ways-in-web", "ways-in-broker"):
+        needed = before(recorded, named(recorded, name))
+        assert {"controllers-load-balancers", "load-balancing-controller-association"} <= needed
+    assert "broker-cluster" in before(recorded, named(recorded, "ways-in-broker"))
+
+
+def test_pods_behind_a_load_balancer_know_of_it() -> None:
+    """They are ready when it says so, go on until it has heard that they stop, and the broker lets it in."""
+    recorded = with_ones_own()
+    labels = recorded.one("Namespace").inputs["metadata"]["labels"]
+    assert labels["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled"
+    (container,) = recorded.one("Deployment", "web").inputs["spec"]["template"]["spec"]["containers"]
+    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 15}}}
+    rules = recorded.one("NetworkPolicy", "broker").inputs["spec"]["ingress"]
+    assert {"ipBlock": {"cidr": "10.8.0.0/16"}} in [peer for rule in rules for peer in rule.get("from", [])]
+
+
+def test_a_preview_of_a_cluster_that_is_not_there_leaves_out_what_it_cannot_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two release manifests; everything else is shown. The engine would refuse the whole preview for them."""
+    unknown = _unknown_endpoint(monkeypatch)
+    recorded = run_eks("dev", preview=True)
+    assert unknown()
+    assert recorded.of("ConfigFile") == []
+    assert {item.inputs["chart"] for item in recorded.of("Release")} >= {"cert-manager", "keda"}
+
+
+def _unknown_endpoint(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
+    """Lets AWS answer as it does in a preview of a new cluster: without an endpoint."""
+    from tests.infra import aws_answers
+
+    asked: list[str] = []
+    answer = aws_answers.new_resource
+
+    def new_resource(typ: str, name: str, outputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        identity, found = answer(typ, name, outputs)
+        if typ == "aws:eks/cluster:Cluster":
+            asked.append(name)
+            found = {key: value for key, value in found.items() if key not in ("endpoint", "certificateAuthority")}
+        return identity, found
+
+    monkeypatch.setattr(aws_answers, "new_resource", new_resource)
+    return lambda: bool(asked)
