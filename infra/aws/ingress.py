@@ -4,7 +4,8 @@ Invariant: it changes and deletes only what carries its cluster's tag, and opens
 action. It is the policy that its project ships, narrowed to one account, region and cluster, without the statements of add-ons that stay off (Shield,
 WAF Classic, Cognito) and of outposts.
 Source: aws-load-balancer-controller 3.5, docs/install/iam_policy.json and docs/deploy/installation.md (condition on the VPC for the rules of security
-groups); Service Authorization Reference, "Elastic Load Balancing V2" and "Amazon EC2" (resource types).
+groups); EC2 user guide, "Example policies to control access the Amazon EC2 API", section on security groups; Service Authorization Reference,
+"Elastic Load Balancing V2" and "Amazon EC2" (resource types).
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ READS = (
     "ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeAvailabilityZones", "ec2:DescribeInstances",
     "ec2:DescribeInternetGateways", "ec2:DescribeIpamPools", "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcPeeringConnections",
-    "ec2:DescribeVpcs", "ec2:GetSecurityGroupsForVpc",
+    "ec2:DescribeVpcs",
     "elasticloadbalancing:DescribeCapacityReservation", "elasticloadbalancing:DescribeListenerAttributes",
     "elasticloadbalancing:DescribeListenerCertificates", "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers",
@@ -117,7 +118,8 @@ def network_statements(
         allow("Read", READS, ["*"]),
         allow("ReadCertificates", ["acm:DescribeCertificate"], [place.arn("acm", "certificate/*")]),
         # Those of the nodes have no tag of the controller's: targets have to let the load balancer in.
-        allow("OpenPortsInTheVpc", rules, ["*"], condition={"ArnEquals": {"ec2:Vpc": vpc}}),
+        allow("OpenPortsInTheVpc", rules, [groups], condition={"ArnEquals": {"ec2:Vpc": vpc}}),
+        allow("ReadGroupsOfTheVpc", ["ec2:GetSecurityGroupsForVpc"], [vpc]),
         allow("CreateGroups", ["ec2:CreateSecurityGroup"], [groups], condition=_made_with_tag(cluster_name)),
         allow("CreateGroupsInTheVpc", ["ec2:CreateSecurityGroup"], [vpc]),
         allow("TagNewGroups", ["ec2:CreateTags"], [groups], condition=created),
