@@ -1,6 +1,7 @@
 """The results store as AWS runs it: ElastiCache for Valkey, over TLS, with a replica in another zone where there are several nodes.
 
 Invariant: it is reached from the cluster's nodes alone, over TLS and with the fleet's password; losing it loses results and counters, never a task.
+Whatever has a name in ElastiCache begins with the place's, because who deploys may touch nothing else there.
 Source: ElastiCache user guide, "Authenticating with the Valkey and Redis OSS AUTH command", "In-transit encryption", "Minimizing downtime with
 Multi-AZ"; pulumi-aws 7.51, `elasticache.ReplicationGroup`.
 """
@@ -71,6 +72,7 @@ class ManagedResults(pulumi.ComponentResource):
         place, child, shown = args.place, pulumi.ResourceOptions(parent=self), f"{args.place.name}-results"
         subnets = aws.elasticache.SubnetGroup(
             f"{name}-subnets",
+            name=place.name,
             description=f"Results store of {place.name}",
             subnet_ids=args.subnet_ids,
             tags=place.tagged(shown),
@@ -78,6 +80,8 @@ class ManagedResults(pulumi.ComponentResource):
         )
         parameters = aws.elasticache.ParameterGroup(
             f"{name}-parameters",
+            # Another family is another group beside this one, until the store has moved.
+            name=f"{place.name}-{PARAMETER_FAMILY}",
             description=f"Results store of {place.name}",
             family=PARAMETER_FAMILY,
             parameters=[{"name": "maxmemory-policy", "value": EVICTION}],

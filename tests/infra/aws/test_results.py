@@ -117,7 +117,10 @@ def test_pods_are_told_where_it_is() -> None:
 
 
 def test_it_goes_by_the_name_of_the_stack() -> None:
-    """Runbooks name it; one that takes its place comes after it is gone."""
-    group = results().one("ReplicationGroup")
+    """Runbooks name it, and the deployer's policy names what begins so; one that takes its place comes after it is gone."""
+    recorded = results()
+    group = recorded.one("ReplicationGroup")
     assert group.inputs["replicationGroupId"] == "celery-fleet-prod"
     assert group.delete_before_replace
+    assert recorded.one("SubnetGroup").inputs["name"] == "celery-fleet-prod"
+    assert recorded.one("ParameterGroup").inputs["name"] == "celery-fleet-prod-valkey8"
