@@ -178,8 +178,9 @@ CALLS: Mapping[str, Calls] = {
             "kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:GetKeyRotationStatus", "kms:EnableKeyRotation",
             "kms:DisableKeyRotation", "kms:ListResourceTags", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription",
             "kms:ScheduleKeyDeletion",
-            # A service that encrypts with the key asks for a grant with the rights of whoever makes its resource.
-            "kms:CreateGrant", "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+            # A service that encrypts with the key asks for a grant with the rights of whoever makes its resource, and gives it back as whoever deletes it
+            # (ECR user guide, "Encryption at rest").
+            "kms:CreateGrant", "kms:RetireGrant", "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
         ),
     ),
     "aws:kms/alias:Alias": Calls(
