@@ -71,19 +71,20 @@ def aws_base(loaded: Loaded, settings: AwsSettings) -> AwsBase:
         ),
         opts=opts,
     )
+    auto_mode = settings.compute == "auto"
     cluster = Cluster(
         "cluster",
         ClusterArgs(
             place=place,
             version=settings.kubernetes_version,
-            subnet_ids=network.intra_subnet_ids,
+            subnet_ids=network.private_subnet_ids if auto_mode else network.intra_subnet_ids,
             public_access=tuple(spec.endpoint.public_cidrs),
             log_types=settings.log_types,
             log_retention_days=settings.log_retention_days,
             deletion_protection=place.protect,
             deployer_arn=caller.deployer_arn,
             access=access_entries(spec.access, fleet),
-            auto_mode=settings.compute == "auto",
+            auto_mode=auto_mode,
         ),
         opts=opts,
     )

@@ -26,6 +26,13 @@ def test_auto_mode_brings_nodes_and_controllers_itself() -> None:
     assert [item.name for item in recorded.resources if item.urn in recorded.waits_for(item)] == []
 
 
+def test_auto_modes_own_pools_start_nodes_where_images_can_be_pulled() -> None:
+    """They take the subnets of the control plane, and intra subnets lead nowhere."""
+    recorded = auto_mode()
+    subnets = only(recorded, "aws:eks/cluster:Cluster").inputs["vpcConfig"]["subnetIds"]
+    assert subnets == [term["id"] for term in recorded.one("NodeClass").inputs["spec"]["subnetSelectorTerms"]]
+
+
 def test_the_class_of_an_ingress_is_there_before_it() -> None:
     """Auto Mode has none of its own."""
     recorded = auto_mode()
