@@ -1,5 +1,7 @@
 """The foundation where the cluster is one's own: what its kubeconfig reaches, with the parts of the platform that are to be installed."""
 
+from collections.abc import Iterator
+
 import pulumi
 
 from infra.images import Images, ImagesArgs, PrebuiltImages, repositories_in
@@ -16,6 +18,8 @@ from stacks.settings import Settings
 def existing_foundation(loaded: Loaded, cluster: ClusterFacts) -> Foundation:
     """Registers what a cluster of one's own lacks."""
     settings, spec = loaded.settings, loaded.settings.spec
+    for note in roles_left_out(loaded):
+        pulumi.warn(note)
     provider = cluster_provider("cluster", spec.kubeconfig, settings.context, cluster.identity)
     registry = spec.images.registry
     images = Images(
@@ -40,6 +44,19 @@ def existing_foundation(loaded: Loaded, cluster: ClusterFacts) -> Foundation:
         before_broker=(platform,),
         components=(images, platform),
     )
+
+
+def roles_left_out(loaded: Loaded) -> Iterator[str]:
+    """Queues whose tasks ask for AWS policies; where the environment has no place in AWS, the Plan has said so."""
+    if loaded.settings.environment.cloud is None:
+        return
+    for queue in loaded.plan.queues:
+        if queue.aws_policies:
+            yield (
+                f"queues.{queue.name}.aws_policies has no effect: celery-fleet:target is existing\n"
+                "  Roles are made for a cluster of the stack's own. Give the pods what they need by `pod.env` and `pod.secrets`,"
+                " or write `target: eks`."
+            )
 
 
 def prebuilt_images(settings: Settings) -> PrebuiltImages | None:
