@@ -17,6 +17,7 @@ from infra.aws.place import Place
 from infra.charts import Chart, release
 from infra.manifests.karpenter import controller_values
 from infra.manifests.metadata import Manifest
+from infra.manifests.network import COMPONENT_LABEL
 from infra.placement import Placement
 
 LOAD_BALANCERS = Chart(
@@ -82,7 +83,9 @@ def load_balancer_values(args: ControllersArgs) -> Manifest:
     """The values of the load balancer controller's chart.
 
     Its webhook for Services is off: it would refuse every Service of the cluster while its own pods are not ready, and make it the default for those
-    that name no class.
+    that name no class. Its webhook for pods looks at those of web layers alone, since workers and brokers need not wait for a load balancer and must
+    start without this controller. Add-ons that its role may not use are off. Its own certificate outlives an upgrade, in the middle of which one pod
+    would have another than the API server expects.
     """
     tags: Mapping[str, str] = args.place.tags
     return {
@@ -91,7 +94,13 @@ def load_balancer_values(args: ControllersArgs) -> Manifest:
         "vpcId": args.vpc_id,
         "serviceAccount": {"name": SERVICE_ACCOUNT},
         "replicaCount": min(REPLICAS_MAX, args.system_nodes),
+        "podDisruptionBudget": {"maxUnavailable": 1},
         "enableServiceMutatorWebhook": False,
+        "objectSelector": {"matchLabels": {COMPONENT_LABEL: "web"}},
+        "podMutatorWebhookConfig": {"failurePolicy": "Ignore"},
+        "keepTLSSecret": True,
+        "enableShield": False,
+        "enableWaf": False,
         "defaultTags": dict(tags),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
         **args.placement.scheduling(),
