@@ -54,6 +54,7 @@ def aws_base(loaded: Loaded, settings: AwsSettings) -> AwsBase:
         partition=partition_of(cloud.region),
         tags=tags_of(settings, fleet=fleet, stack=stack),
         protect=loaded.settings.protect,
+        keep=loaded.settings.keep,
         role_path=spec.iam.path,
         permissions_boundary=spec.iam.permissions_boundary,
     )

@@ -56,7 +56,7 @@ def add_in_cluster(base: AwsBase, kubernetes: k8s.Provider, *, cluster_is_known:
         BrokerVolumesArgs(
             fleet=base.loaded.plan.fleet,
             iops=base.aws.cloud.broker_iops,
-            keep=base.place.protect,
+            keep=base.place.keep,
             auto_mode=base.auto_mode,
             key_arn=base.cluster.key_arn,
             tags=base.place.tags,

@@ -41,6 +41,8 @@ class Settings:
     base_image: str
     deletion: DeletionPolicy
     protect: bool
+    keep: bool
+    """Whether what nobody could make again outlives its resource, also once `protect` was taken off."""
     platform: Mapping[PlatformPart, Provision]
     aws: AwsSettings | None
     """None where the cluster is one's own."""
@@ -95,6 +97,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         findings += [key_finding(file, item.key, item.problem, item.fix) for item in wrong]
     if findings:
         raise CatalogueError(findings)
+    protect = stack in KEPT_ENVIRONMENTS if spec.protect is None else spec.protect
     return Settings(
         spec=spec,
         stack=stack,
@@ -103,7 +106,8 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         context=variables.get("FLEET_CONTEXT") or spec.context,
         base_image=variables.get("FLEET_BASE_IMAGE") or spec.images.base or PYTHON_IMAGE,
         deletion=spec.deletion_policy or (DeletionPolicy.DELETE if stack == "local" else DeletionPolicy.RETAIN),
-        protect=stack in KEPT_ENVIRONMENTS if spec.protect is None else spec.protect,
+        protect=protect,
+        keep=protect or stack in KEPT_ENVIRONMENTS,
         platform=_platform(spec),
         aws=derive_aws(stack, spec.aws, environment.cloud) if spec.target == "eks" and environment.cloud else None,
     )

@@ -97,7 +97,7 @@ class Cluster(pulumi.ComponentResource):
             retention_in_days=args.log_retention_days,
             kms_key_id=key.arn,
             tags=place.tagged(f"{place.name}-control-plane"),
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, retain_on_delete=place.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, retain_on_delete=place.keep),
         )
         role, permissions = self._role(name, args, key)
         auto = auto_mode_config(f"{name}-auto-node", place, parent=self) if args.auto_mode else None

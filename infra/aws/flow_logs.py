@@ -34,7 +34,7 @@ def create_flow_logs(
         retention_in_days=retention_days,
         kms_key_id=key.arn,
         tags=place.tagged(title),
-        opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.protect),
+        opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.keep),
     )
     role = aws.iam.Role(
         f"{name}-role",

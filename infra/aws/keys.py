@@ -89,7 +89,7 @@ def create_key(
         policy=document(account_statement(place), *statements),
         tags=place.tagged(alias),
         # What was encrypted with a deleted key is lost.
-        opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.protect),
+        opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.keep),
     )
     aws.kms.Alias(
         f"{name}-alias", name=f"alias/{alias}", target_key_id=key.id, opts=pulumi.ResourceOptions(parent=parent)

@@ -1,6 +1,6 @@
 """Where in AWS a stack's resources stand, and what every one of them has in common.
 
-Invariant: whatever AWS can tag carries `Place.tags`, whatever holds state is protected where the place says so, and every role has the place's
+Invariant: whatever AWS can tag carries `Place.tags`, whatever holds state is protected, or kept, where the place says so, and every role has the place's
 path and permissions boundary; components take these from here and from nowhere else.
 """
 
@@ -24,7 +24,10 @@ class Place:
     tags: Mapping[str, str] = field(default_factory=dict)
     """On everything that AWS can tag, also on what controllers make inside the cluster."""
     protect: bool = False
-    """Whether what holds state has to be told twice to go: protected, and kept in the account when Pulumi forgets it."""
+    """Whether what holds state has to be told twice to go."""
+    keep: bool = False
+    """Whether what nobody could make again stays in the account when its resource goes: keys, logs, the brokers' volumes, a last snapshot. A destroy
+    takes the protection off first, and should not take these along."""
     role_path: str = "/"
     permissions_boundary: str | None = None
     """ARN of a policy that no role of the stack exceeds."""

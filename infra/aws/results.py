@@ -111,10 +111,10 @@ class ManagedResults(pulumi.ComponentResource):
             auth_token=args.password,
             # Both passwords open the store until the next change, so pods are rolled from one to the other without a failure.
             auth_token_update_strategy="ROTATE",  # noqa: S106 -- the name of a strategy
-            snapshot_retention_limit=SNAPSHOT_DAYS if place.protect else 0,
+            snapshot_retention_limit=SNAPSHOT_DAYS if place.keep else 0,
             snapshot_window=SNAPSHOT_WINDOW,
             maintenance_window=MAINTENANCE_WINDOW,
-            final_snapshot_identifier=f"{shown}-final" if place.protect else None,
+            final_snapshot_identifier=f"{shown}-final" if place.keep else None,
             auto_minor_version_upgrade=True,
             apply_immediately=not place.protect,
             tags=place.tagged(shown),

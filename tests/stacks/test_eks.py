@@ -11,7 +11,7 @@ from infra.manifests.broker import GRACE_SECONDS
 from stacks.aws_settings import AccessSpec
 from stacks.caller import ask_caller
 from tests.infra.recording import record
-from tests.stacks.programs import EKS_STACKS, PASSWORD, before, eks_graph, named, only
+from tests.stacks.programs import EKS_STACKS, PASSWORD, before, eks_graph, named, only, run_eks
 
 each_stack = pytest.mark.parametrize("stack", EKS_STACKS)
 
@@ -187,6 +187,15 @@ def test_what_holds_state_has_to_be_told_twice_to_go(stack: str, kept: bool) -> 
     assert only(recorded, "aws:eks/cluster:Cluster").inputs["deletionProtection"] is kept
     assert {item.retain_on_delete for kind in ("Key", "LogGroup") for item in recorded.of(kind)} == {kept}
     assert recorded.one("StorageClass").inputs["reclaimPolicy"] == ("Retain" if kept else "Delete")
+
+
+def test_what_nobody_could_make_again_outlives_a_destroy() -> None:
+    """The protection is taken off for it; keys, logs, volumes and a last snapshot stay all the same."""
+    recorded = run_eks("prod", protect=False)
+    assert [item.name for item in recorded.resources if item.protect] == []
+    assert {item.retain_on_delete for kind in ("Key", "LogGroup") for item in recorded.of(kind)} == {True}
+    assert recorded.one("StorageClass").inputs["reclaimPolicy"] == "Retain"
+    assert only(recorded, "aws:elasticache/replicationGroup:ReplicationGroup").inputs["finalSnapshotIdentifier"]
 
 
 def test_prod_loses_a_zone_and_no_message() -> None:

@@ -35,6 +35,7 @@ PLACE = Place(
     account=ACCOUNT,
     tags=TAGS,
     protect=True,
+    keep=True,
     role_path="/celery-fleet/",
     permissions_boundary=f"arn:aws:iam::{ACCOUNT}:policy/boundary",
 )

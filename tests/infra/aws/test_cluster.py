@@ -53,7 +53,7 @@ def test_a_protected_cluster_has_to_be_told_twice_to_go() -> None:
     for name in ("eks-key", "eks-logs"):
         assert named(recorded, name).protect
         assert named(recorded, name).retain_on_delete
-    loose = cluster(replace(ARGS, place=replace(PLACE, protect=False), deletion_protection=False))
+    loose = cluster(replace(ARGS, place=replace(PLACE, protect=False, keep=False), deletion_protection=False))
     assert named(loose, "eks-cluster").inputs["deletionProtection"] is False
     assert not any(item.protect or item.retain_on_delete for item in loose.resources)
 

@@ -64,7 +64,7 @@ def test_a_protected_store_has_snapshots_and_waits_for_its_window(
     protect: bool, kept: tuple[int, str | None, bool]
 ) -> None:
     """And leaves one behind when it goes."""
-    group = results(dataclasses.replace(PLACE, protect=protect)).one("ReplicationGroup")
+    group = results(dataclasses.replace(PLACE, protect=protect, keep=protect)).one("ReplicationGroup")
     told = group.inputs
     assert (told["snapshotRetentionLimit"], told.get("finalSnapshotIdentifier"), told["applyImmediately"]) == kept
     assert group.protect is protect
