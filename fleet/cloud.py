@@ -13,8 +13,21 @@ Nat = Literal["none", "instance", "single", "per_zone"]
 """How nodes reach what is outside the network: AWS's own services alone, by private endpoints; the internet by an instance of one's own, by one
 gateway, or by one in each zone."""
 
-PRIVATE_ENDPOINTS = 12
-"""Services whose endpoints stand in each zone where there is no NAT (`infra.aws.endpoints` names them)."""
+PRIVATE_SERVICES = (
+    "autoscaling",
+    "ec2",
+    "ecr.api",
+    "ecr.dkr",
+    "eks",
+    "eks-auth",
+    "elasticloadbalancing",
+    "kms",
+    "logs",
+    "sqs",
+    "ssm",
+    "sts",
+)
+"""What nodes, the CNI and the controllers ask of AWS: each has an endpoint in every zone where there is no NAT."""
 
 NETWORK_ZONES_MIN = 2
 """Zones of a network: the control plane takes subnets in two at least, and so does an Application Load Balancer (EKS user guide, "VPC and subnet
@@ -78,7 +91,7 @@ class Cloud(Record, frozen=True, kw_only=True):
     @property
     def private_endpoints(self) -> int:
         """Interfaces of private endpoints, over all zones."""
-        return PRIVATE_ENDPOINTS * self.network_zones if self.nat == "none" else 0
+        return len(PRIVATE_SERVICES) * self.network_zones if self.nat == "none" else 0
 
 
 _WORKER_INSTANCES = ("c7g.xlarge", "m7g.xlarge", "r7g.xlarge", "c7g.2xlarge", "c7g.4xlarge")

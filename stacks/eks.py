@@ -7,10 +7,12 @@ the controller); EKS user guide, "Delete a cluster" (load balancers before the V
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pulumi
 
 from infra.aws.addons import Addons, AddonsArgs, AddonStage
+from infra.aws.kubernetes_versions import support_warning
 from infra.aws.node_groups import node_groups
 from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
 from infra.aws.registry import Registry, RegistryArgs
@@ -38,6 +40,8 @@ async def eks_foundation(loaded: Loaded, settings: AwsSettings) -> Foundation:
     """
     for note in notes_on(settings.spec):
         pulumi.warn(f"Pulumi.{loaded.settings.stack}.yaml: note: celery-fleet:{note.key} {note.problem}\n  {note.fix}")
+    if warning := support_warning(settings.kubernetes_version, datetime.now(UTC).date()):
+        pulumi.warn(warning)
     base = aws_base(loaded, settings)
     nodes = _nodes(base)
     results = _results(base)

@@ -10,23 +10,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from fleet.cloud import PRIVATE_SERVICES
 from infra.aws.place import Place
-
-PRIVATE_SERVICES = (
-    "autoscaling",
-    "ec2",
-    "ecr.api",
-    "ecr.dkr",
-    "eks",
-    "eks-auth",
-    "elasticloadbalancing",
-    "kms",
-    "logs",
-    "sqs",
-    "ssm",
-    "sts",
-)
-"""What nodes, the CNI and the controllers ask of AWS."""
 
 HTTPS = 443
 

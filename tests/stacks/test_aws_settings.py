@@ -1,13 +1,14 @@
 """The settings of an EKS stack: what the committed files say, what an environment decides, what is refused, and in which words."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from fleet.errors import CatalogueError, Finding
+from infra.aws.kubernetes_versions import STANDARD_SUPPORT_ENDS
 from infra.platform import PlatformPart, Provision
 from stacks.aws_checks import notes_on
-from stacks.aws_settings import AwsSettings
+from stacks.aws_settings import AwsSettings, AwsSpec
 from stacks.settings import Settings, load_settings
 from tests.stacks.programs import EKS_STACKS, PASSWORD, ROOT, stack_config
 
@@ -96,6 +97,14 @@ def test_what_is_stated_counts() -> None:
     found = aws(settings("prod", aws=stated))
     assert (found.kubernetes_version, found.compute, found.flow_logs) == ("1.35", "auto", False)
     assert (found.log_types, found.log_retention_days) == (("audit",), 400)
+
+
+def test_a_version_that_can_be_stated_is_one_that_is_supported() -> None:
+    """The settings and the table of support ends name the same; the default is the one that everything is tested on."""
+    annotation = AwsSpec.model_fields["kubernetes_version"].annotation
+    stated = {version for part in get_args(annotation) for version in get_args(part)}
+    assert stated == set(STANDARD_SUPPORT_ENDS)
+    assert aws(bare("dev")).kubernetes_version == "1.36"
 
 
 def test_the_platform_of_an_eks_stack_is_its_own() -> None:
