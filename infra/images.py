@@ -112,7 +112,8 @@ class Images(pulumi.ComponentResource):
             cache_from=None if args.cache is None else [{"registry": {"ref": _cache_tag(args.cache, role)}}],
             cache_to=None if args.cache is None else [_cache_export(args.cache, role)],
             build_on_preview=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            # What was pushed may run elsewhere by its digest, and is what a rollback goes to; its repository decides how long it stays.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.repositories is not None),
         )
         return image.ref
 

@@ -153,6 +153,12 @@ def test_a_registrys_password_stays_secret(project: Path) -> None:
     assert "password" not in repr(made[0])
 
 
+def test_what_was_pushed_stays_when_it_is_forgotten(project: Path) -> None:
+    """It may run in another environment by its digest; what was only loaded goes with the stack."""
+    assert image(images(project, repositories=REPOSITORIES)).retain_on_delete
+    assert not image(images(project)).retain_on_delete
+
+
 def test_a_cache_outlives_the_machine_that_built(project: Path) -> None:
     """Each role reads and writes its own, in the form that ECR keeps, and a cache that cannot be written fails no build."""
     found = image(images(project, repositories=REPOSITORIES, cache="registry.example/cache"), "worker").inputs
