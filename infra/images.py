@@ -73,6 +73,11 @@ class ImagesArgs:
     """Given, nothing is built."""
 
 
+def cache_in(registry: str, fleet: str) -> str:
+    """The repository of the build cache in a registry of one's own."""
+    return f"{registry}/{fleet}/cache"
+
+
 def repositories_in(registry: str, fleet: str) -> dict[Role, str]:
     """The repositories of a fleet in a registry of one's own: `registry.example/team` -> `registry.example/team/celery-fleet/web`."""
     return {role: f"{registry}/{fleet}/{role}" for role in ROLES}

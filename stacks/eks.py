@@ -15,9 +15,9 @@ from infra.aws.addons import Addons, AddonsArgs, AddonStage
 from infra.aws.kubernetes_versions import support_warning
 from infra.aws.node_groups import node_groups
 from infra.aws.nodes import ManagedNodes, ManagedNodesArgs
-from infra.aws.registry import Registry, RegistryArgs
+from infra.aws.registry import CACHE, Registry, RegistryArgs
 from infra.aws.results import ManagedResults, ManagedResultsArgs
-from infra.images import ROLES, BuildPlatform, Images, ImagesArgs, repositories_in
+from infra.images import ROLES, BuildPlatform, Images, ImagesArgs, cache_in, repositories_in
 from infra.placement import eks_placements
 from infra.provider import eks_kubeconfig, eks_provider
 from stacks.aws_base import AwsBase, aws_base
@@ -134,20 +134,30 @@ def _results(base: AwsBase) -> ManagedResults:
 
 
 def _images(base: AwsBase) -> tuple[Registry, Images] | tuple[Images]:
-    """The images, in a registry of the stack's own unless the settings name images or another registry."""
-    settings, fleet = base.loaded.settings, base.loaded.plan.fleet
-    prebuilt, other = prebuilt_images(settings), settings.spec.images.registry
+    """The images, in a registry of the stack's own unless the settings name another.
+
+    It stays where images are named that exist already: what is protected does not go because of them, and what ran before can be gone back to.
+    """
+    settings, spec, fleet = base.loaded.settings, base.loaded.settings.spec.images, base.loaded.plan.fleet
     args = ImagesArgs(
         fleet=fleet,
         environment=settings.stack,
         root=base.loaded.root,
         base_image=settings.base_image,
-        repositories=None if other is None else repositories_in(other, fleet),
         platforms=(NODE_PLATFORM,),
-        prebuilt=prebuilt,
+        prebuilt=prebuilt_images(settings),
     )
-    if prebuilt is not None or other is not None:
-        return (Images("images", args),)
-    registry = Registry("registry", RegistryArgs(place=base.place, key_arn=base.cluster.key_arn), opts=base.opts)
+    if spec.registry is not None:
+        cache = cache_in(spec.registry, fleet) if spec.cache else None
+        return (Images("images", replace(args, repositories=repositories_in(spec.registry, fleet), cache=cache)),)
+    roles = (*ROLES, CACHE) if spec.cache else ROLES
+    registry = Registry(
+        "registry", RegistryArgs(place=base.place, key_arn=base.cluster.key_arn, repositories=roles), opts=base.opts
+    )
+    if args.prebuilt is not None:
+        return registry, Images("images", args)
     own = {role: registry.urls[role] for role in ROLES}
-    return registry, Images("images", replace(args, repositories=own, credentials=registry.credentials()))
+    return registry, Images(
+        "images",
+        replace(args, repositories=own, credentials=registry.credentials(), cache=registry.urls.get(CACHE)),
+    )

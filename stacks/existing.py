@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pulumi
 
-from infra.images import Images, ImagesArgs, PrebuiltImages, repositories_in
+from infra.images import Images, ImagesArgs, PrebuiltImages, cache_in, repositories_in
 from infra.manifests.extras import toleration
 from infra.placement import Placement, Placements
 from infra.platform import Platform, PlatformArgs
@@ -30,6 +30,7 @@ def existing_foundation(loaded: Loaded, cluster: ClusterFacts) -> Foundation:
             root=loaded.root,
             base_image=settings.base_image,
             repositories=None if registry is None else repositories_in(registry, loaded.plan.fleet),
+            cache=cache_in(registry, loaded.plan.fleet) if registry and spec.images.cache else None,
             prebuilt=prebuilt_images(settings),
         ),
     )

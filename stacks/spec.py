@@ -41,11 +41,15 @@ class ImagesSpec(Model):
     """Images to take as they are; nothing is built then."""
     base: str | None = None
     """Image with Python that the application is put on."""
+    cache: bool = False
+    """Whether the layers of a build are kept in the registry too, for machines that begin each build with none."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if self.registry is not None and self.prebuilt is not None:
             raise ValueError("has both registry and prebuilt; keep one")
+        if self.cache and self.prebuilt is not None:
+            raise ValueError("has both cache and prebuilt, of which nothing is built; keep one")
         return self
 
 

@@ -58,12 +58,37 @@ def with_ones_own() -> Recorded:
 
 
 def test_what_exists_is_used_and_left_alone() -> None:
-    """Nothing of a network is made, nothing is built, and no repository that would stay empty."""
+    """Nothing of a network is made, and nothing is built."""
     recorded = with_ones_own()
     made = {item.kind for item in recorded.resources}
-    assert made.isdisjoint({"Vpc", "Subnet", "Route", "NatGateway", "Repository", "Image"})
+    assert made.isdisjoint({"Vpc", "Subnet", "Route", "NatGateway", "Image"})
     assert only(recorded, "aws:eks/cluster:Cluster").inputs["vpcConfig"]["subnetIds"] == ["subnet-3", "subnet-4"]
     assert named(recorded, "nodes-broker-0").inputs["subnetIds"] == ["subnet-1"]
+
+
+def test_repositories_stay_where_images_are_promoted() -> None:
+    """A kept environment refuses to lose them, and a rollback finds what it ran before."""
+    assert {item.inputs["name"] for item in with_ones_own().of("Repository")} == {
+        "celery-fleet-dev/web", "celery-fleet-dev/worker",
+    }  # fmt: skip
+
+
+def test_a_build_cache_has_a_repository_when_asked_for() -> None:
+    """Machines that begin each build with nothing find their layers there."""
+    recorded = run_eks("dev", images={"cache": True})
+    assert "celery-fleet-dev/cache" in {item.inputs["name"] for item in recorded.of("Repository")}
+    refs = {item.inputs["cacheTo"][0]["registry"]["ref"].rsplit("/", 1)[-1] for item in recorded.of("Image")}
+    assert refs == {"cache:web", "cache:worker"}
+
+
+def test_another_registry_takes_the_place_of_the_stacks_own() -> None:
+    """With a path for the fleet, and the cache beside the images."""
+    recorded = run_eks("dev", images={"registry": "registry.example/team", "cache": True})
+    assert recorded.of("Repository") == []
+    (web,) = [item.inputs for item in recorded.of("Image") if item.inputs["target"] == "web"]
+    assert web["tags"][0].startswith("registry.example/team/celery-fleet/web:")
+    assert web["cacheFrom"] == [{"registry": {"ref": "registry.example/team/celery-fleet/cache:web"}}]
+    assert "registries" not in web
 
 
 def test_ways_in_are_gone_before_their_controller() -> None:

@@ -232,3 +232,13 @@ def test_an_application_that_cannot_be_imported_registers_nothing(tmp_path: Path
     inspection = start_inspection("no.such:application", str(tmp_path))
     with pytest.raises(FleetError, match=r"no\.such:application"):
         inspection.facts()
+
+
+def test_a_build_cache_stands_beside_the_images_of_a_registry() -> None:
+    """Where one was asked for."""
+    config = {"celery-fleet:images": '{"registry": "registry.example/team", "cache": true}'}
+    images = run_stack(config).of("Image")
+    assert {item.inputs["cacheTo"][0]["registry"]["ref"] for item in images} == {
+        "registry.example/team/celery-fleet/cache:web",
+        "registry.example/team/celery-fleet/cache:worker",
+    }

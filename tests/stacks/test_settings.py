@@ -81,6 +81,12 @@ def test_both_registry_and_prebuilt_is_one_too_many() -> None:
     assert [finding.path for finding in found] == ["celery-fleet:images"]
 
 
+def test_a_cache_of_builds_is_of_no_use_where_nothing_is_built() -> None:
+    """Whoever asks for it expects something of it."""
+    both = '{"cache": true, "prebuilt": {"web": "w:1", "worker": "w:1"}}'
+    assert [finding.path for finding in findings({"celery-fleet:images": both})] == ["celery-fleet:images"]
+
+
 def test_a_cluster_of_ones_own_needs_images_that_it_can_pull() -> None:
     """Outside the sandbox nobody loads them into the nodes; the commands that help stand in the message."""
     found = findings({}, variables={"FLEET_RESULTS_PASSWORD": "a-password-of-a-test"})
