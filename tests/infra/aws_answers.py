@@ -41,6 +41,9 @@ def new_resource(typ: str, name: str, outputs: dict[str, Any]) -> tuple[str, dic
     """Identity and outputs of a new resource: what was asked for, and what AWS adds."""
     service = typ.split(":")[1].split("/", maxsplit=1)[0]
     identity = f"{name}-id"
+    if typ == "aws:ec2/subnet:Subnet":
+        # A custom resource names subnets, and its definition says what one looks like.
+        identity = f"subnet-{name.replace('-', '')}"
     arn = f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
     if typ == "aws:cloudwatch/logGroup:LogGroup":
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{outputs.get('name', name)}"

@@ -206,7 +206,7 @@ def test_prod_loses_a_zone_and_no_message() -> None:
     assert len(cluster["enabledClusterLogTypes"]) == 5
     assert {item.inputs["retentionInDays"] for item in recorded.of("LogGroup")} == {365}
     places = [item.inputs["subnetIds"] for item in recorded.of("NodeGroup") if "broker" in item.name]
-    assert places == [["network-private-0-id"], ["network-private-1-id"], ["network-private-2-id"]]
+    assert places == [["subnet-networkprivate0"], ["subnet-networkprivate1"], ["subnet-networkprivate2"]]
     spread = recorded.one("RabbitmqCluster").inputs["spec"]
     assert spread["replicas"] == 3
     assert spread["persistence"]["storageClassName"] == "gp3-encrypted"

@@ -57,8 +57,8 @@ def test_every_zone_has_a_subnet_of_each_kind() -> None:
         assert [item["availabilityZone"] for item in found] == ["us-east-1a", "us-east-1b", "us-east-1c"]
         assert found[0]["cidrBlock"] == first
     said = recorded.outputs[recorded.resources[0].urn][0]
-    assert said["private_subnet_ids"] == ["net-private-0-id", "net-private-1-id", "net-private-2-id"]
-    assert said["intra_subnet_ids"] == ["net-intra-0-id", "net-intra-1-id", "net-intra-2-id"]
+    assert said["private_subnet_ids"] == ["subnet-netprivate0", "subnet-netprivate1", "subnet-netprivate2"]
+    assert said["intra_subnet_ids"] == ["subnet-netintra0", "subnet-netintra1", "subnet-netintra2"]
 
 
 def test_no_subnet_hands_out_public_addresses_or_moves_to_another_zone() -> None:
@@ -120,7 +120,11 @@ def test_private_subnets_leave_by_the_nat_that_was_chosen(
 def test_gateways_stand_in_the_public_subnet_of_their_zone() -> None:
     """Traffic of a zone crosses no other."""
     found = network("per_zone").of("NatGateway")
-    assert [item.inputs["subnetId"] for item in found] == ["net-public-0-id", "net-public-1-id", "net-public-2-id"]
+    assert [item.inputs["subnetId"] for item in found] == [
+        "subnet-netpublic0",
+        "subnet-netpublic1",
+        "subnet-netpublic2",
+    ]
     assert [item.inputs["allocationId"] for item in found] == [f"net-nat-{zone}-address-id" for zone in range(3)]
 
 
@@ -128,9 +132,9 @@ def test_every_subnet_has_the_route_table_of_its_kind() -> None:
     """None falls back to the VPC's main table."""
     found = {item.inputs["subnetId"]: item.inputs["routeTableId"] for item in network().of("RouteTableAssociation")}
     assert found == {
-        **{f"net-public-{zone}-id": "net-public-routes-id" for zone in range(3)},
-        **{f"net-private-{zone}-id": f"net-private-{zone}-routes-id" for zone in range(3)},
-        **{f"net-intra-{zone}-id": "net-intra-routes-id" for zone in range(3)},
+        **{f"subnet-netpublic{zone}": "net-public-routes-id" for zone in range(3)},
+        **{f"subnet-netprivate{zone}": f"net-private-{zone}-routes-id" for zone in range(3)},
+        **{f"subnet-netintra{zone}": "net-intra-routes-id" for zone in range(3)},
     }
 
 
