@@ -2,9 +2,7 @@
 
 from tests.infra.aws.samples import AWS_COMPONENTS
 from tests.infra.recording import Recorded, record
-from tests.stacks.programs import run_stack
-
-ENVIRONMENTS = ("local", "dev", "staging", "prod")
+from tests.stacks.programs import EKS_STACKS, eks_graph, run_stack
 
 COMPONENTS = "components"
 """Stands among the environments for what no environment of the repository asks for, such as a NAT instance."""
@@ -12,8 +10,8 @@ COMPONENTS = "components"
 
 def graphs() -> dict[str, Recorded]:
     """Environment -> its graph, of the repository's own catalogue."""
-    found = {name: run_stack(stack=name) for name in ENVIRONMENTS}
-    return {**found, COMPONENTS: record(_components)}
+    found = {name: eks_graph(name) for name in EKS_STACKS}
+    return {"local": run_stack(), **found, COMPONENTS: record(_components)}
 
 
 def _components() -> None:

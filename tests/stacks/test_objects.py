@@ -17,9 +17,9 @@ from tests.infra.definitions import DEFINITIONS, schema_errors
 from tests.infra.kubernetes_schemas import is_built_in, kubernetes_errors
 from tests.infra.pod_security import pod_of, restricted_errors
 from tests.infra.recording import Recorded
-from tests.stacks.programs import run_stack
+from tests.stacks.programs import EKS_STACKS, eks_graph, run_stack
 
-STACKS = ("local", "dev", "staging", "prod")
+STACKS = ("local", *EKS_STACKS)
 VERSIONS = ("1.35", "1.36")
 
 each_stack = pytest.mark.parametrize("stack", STACKS)
@@ -29,7 +29,7 @@ Manifest = Mapping[str, Any]
 
 @cache
 def _graph(stack: str) -> Recorded:
-    return run_stack(stack=stack)
+    return eks_graph(stack) if stack in EKS_STACKS else run_stack(stack=stack)
 
 
 def _objects(stack: str, *kinds: str) -> list[Any]:
@@ -145,6 +145,26 @@ def test_autoscalers_follow_what_is_there(stack: str) -> None:
             assert trigger["authenticationRef"]["name"] in logins
             assert "@" not in trigger["metadata"]["host"]
             assert not trigger["metadata"].keys() & {"username", "password", "hostFromEnv"}
+
+
+@each_stack
+def test_the_web_layers_autoscaler_follows_what_is_there(stack: str) -> None:
+    """An autoscaler of a Deployment that is not there says so in its status alone."""
+    targets = [item["spec"]["scaleTargetRef"] for item in _objects(stack, "HorizontalPodAutoscaler")]
+    assert targets
+    assert all(item["name"] in _named(stack, item["kind"]) for item in targets)
+
+
+@pytest.mark.parametrize("stack", EKS_STACKS)
+def test_a_brokers_volume_is_encrypted_and_of_a_class_that_is_there(stack: str) -> None:
+    """A claim of a class that nothing makes stays pending, and so does the broker."""
+    persistence = _objects(stack, "RabbitmqCluster")[0]["spec"]["persistence"]
+    [found] = [
+        item for item in _objects(stack, "StorageClass") if item["metadata"]["name"] == persistence["storageClassName"]
+    ]
+    assert found["provisioner"] in {"ebs.csi.aws.com", "ebs.csi.eks.amazonaws.com"}
+    assert (found["parameters"]["type"], found["parameters"]["encrypted"]) == ("gp3", "true")
+    assert found["volumeBindingMode"] == "WaitForFirstConsumer"
 
 
 @each_stack

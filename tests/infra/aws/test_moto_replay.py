@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from tests.infra.aws.moto_replay import client, replayed
 from tests.infra.aws.samples import AWS_COMPONENTS
 from tests.infra.recording import record
+from tests.stacks.programs import EKS_STACKS, eks_graph
 
 TRUST = json.dumps(
     {
@@ -25,6 +26,16 @@ def test_aws_takes_what_a_component_makes(name: str) -> None:
     """Every resource in its turn, each naming only what is there by then."""
     with replayed(record(lambda: AWS_COMPONENTS[name]("thing"))):
         pass
+
+
+@pytest.mark.parametrize("stack", EKS_STACKS)
+def test_aws_takes_what_a_whole_stack_makes(stack: str) -> None:
+    """With everything that the components hand to each other."""
+    with replayed(eks_graph(stack)) as account:
+        found = client("ec2").describe_subnets()["Subnets"]
+        made = eks_graph(stack).of("Subnet")
+        assert {item.inputs["cidrBlock"] for item in made} <= {subnet["CidrBlock"] for subnet in found}
+        assert all(item.identity in account.real for item in made)
 
 
 def _network() -> aws.ec2.Vpc:
