@@ -22,6 +22,8 @@ class Chart:
     """Address of a repository, or of a registry: `oci://registry.example/folder`."""
     version: str
     namespace: str
+    skip_kinds: bool = False
+    """Whether the kinds that it brings come from elsewhere: Helm installs those in a chart's folder `crds` once and never upgrades them."""
 
 
 def release(
@@ -42,5 +44,6 @@ def release(
         repository_opts=None if in_registry else k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository),
         values=dict(values),
         atomic=True,
+        skip_crds=chart.skip_kinds or None,
         opts=opts,
     )

@@ -7,7 +7,7 @@ through one hop); Karpenter 1.14 docs, "Upgrade Guide", section "CRD Upgrades" (
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -27,9 +27,13 @@ LOAD_BALANCERS = Chart(
     namespace="kube-system",
 )
 
-_KARPENTER = {"repository": "oci://public.ecr.aws/karpenter", "version": versions.KARPENTER, "namespace": "kube-system"}
-KARPENTER_KINDS = Chart(name="karpenter-crd", **_KARPENTER)
-KARPENTER = Chart(name="karpenter", **_KARPENTER)
+KARPENTER_KINDS = Chart(
+    name="karpenter-crd",
+    repository="oci://public.ecr.aws/karpenter",
+    version=versions.KARPENTER,
+    namespace="kube-system",
+)
+KARPENTER = replace(KARPENTER_KINDS, name="karpenter", skip_kinds=True)
 
 REPLICAS_MAX = 2
 """One leads, one stands by."""
@@ -68,7 +72,6 @@ class Controllers(pulumi.ComponentResource):
                 system_nodes=args.system_nodes,
                 scheduling=args.placement.scheduling(),
             )
-            # The controller's own copy of the kinds would be installed once and never upgraded.
             release(
                 f"{name}-karpenter",
                 KARPENTER,

@@ -1,66 +1,59 @@
-"""What the charts of the controllers are told."""
-
-from typing import Any
+"""The controllers of an EKS cluster: pinned charts, on the system nodes, with what they cannot find out by themselves."""
 
 import pytest
 
-from fleet.documents import producer_document
-from infra.aws.controllers import ControllersArgs, load_balancer_values
+from infra.aws.controllers import Controllers, ControllersArgs
 from infra.placement import eks_placements
-from infra.web import Web, WebArgs
 from tests.infra.aws.samples import PLACE, TAGS
-from tests.infra.recording import record
-from tests.infra.samples import IMAGE, sample_plan
+from tests.infra.recording import Recorded, record
 
 
-def values(system_nodes: int = 3) -> dict[str, Any]:
-    """The values of the load balancer controller's chart."""
+def controllers(*, system_nodes: int = 3, queue: str | None = "notices") -> Recorded:
+    """The controllers of a cluster."""
     args = ControllersArgs(
         place=PLACE,
         cluster_name=PLACE.name,
         vpc_id="vpc-1",
         placement=eks_placements("karpenter").system,
         system_nodes=system_nodes,
+        karpenter_queue=queue,
     )
-    return load_balancer_values(args)
+    return record(lambda: Controllers("controllers", args))
 
 
-def test_the_controller_is_told_where_it_is() -> None:
-    """Pods do not reach the metadata of their instance; what it makes is tagged like everything else."""
-    told = values()
-    assert (told["clusterName"], told["region"], told["vpcId"]) == ("celery-fleet-prod", "us-east-1", "vpc-1")
-    assert told["serviceAccount"] == {"name": "aws-load-balancer-controller"}
-    assert told["defaultTags"] == TAGS
+def test_charts_are_pinned_and_karpenters_kinds_are_upgraded_with_it() -> None:
+    """Helm never upgrades the kinds in a chart's own folder, so they come in a chart of their own, first."""
+    recorded = controllers()
+    charts = {item.inputs["chart"]: item for item in recorded.of("Release")}
+    assert {chart: item.inputs["version"] for chart, item in charts.items()} == {
+        "aws-load-balancer-controller": "3.5.0",
+        "oci://public.ecr.aws/karpenter/karpenter-crd": "1.14.1",
+        "oci://public.ecr.aws/karpenter/karpenter": "1.14.1",
+    }
+    kinds, karpenter = (charts[f"oci://public.ecr.aws/karpenter/{name}"] for name in ("karpenter-crd", "karpenter"))
+    assert kinds.urn in karpenter.depends_on
+    assert karpenter.inputs["skipCrds"] is True
+    assert all(item.inputs["atomic"] for item in charts.values())
 
 
-@pytest.mark.parametrize(("nodes", "replicas"), [pytest.param(1, 1, id="one-node"), pytest.param(3, 2, id="several")])
-def test_a_controller_that_stands_by_has_a_node_of_its_own(nodes: int, replicas: int) -> None:
-    """A second replica on one node would never start; where there are two, a drain takes one at a time."""
-    told = values(nodes)
-    assert told["replicaCount"] == replicas
-    assert told["podDisruptionBudget"] == {"maxUnavailable": 1}
+def test_without_a_queue_nodes_are_not_karpenters() -> None:
+    """Managed node groups need no controller."""
+    assert [item.inputs["chart"] for item in controllers(queue=None).of("Release")] == ["aws-load-balancer-controller"]
 
 
-def test_pods_start_without_the_controller() -> None:
-    """Its webhook sees web pods alone, and while it is away not even those wait for it."""
-    told = values()
-    assert told["podMutatorWebhookConfig"] == {"failurePolicy": "Ignore"}
-    assert told["enableServiceMutatorWebhook"] is False
-    plan = sample_plan("prod")
-    args = WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web)
-    template = record(lambda: Web("web", args)).one("Deployment").inputs["spec"]["template"]
-    seen = told["objectSelector"]["matchLabels"]
-    assert seen == {"app.kubernetes.io/component": "web"}
-    assert seen.items() <= template["metadata"]["labels"].items()
+def test_the_load_balancer_controller_is_told_what_it_cannot_ask() -> None:
+    """Region and VPC, because pods do not reach the instance's metadata; and it is nobody's default."""
+    recorded = controllers()
+    values = next(item.inputs["values"] for item in recorded.of("Release") if "balancer" in item.inputs["chart"])
+    assert (values["clusterName"], values["region"], values["vpcId"]) == (PLACE.name, "us-east-1", "vpc-1")
+    assert values["enableServiceMutatorWebhook"] is False
+    assert values["defaultTags"] == TAGS
+    assert values["nodeSelector"] == {"celery-fleet/nodes": "system"}
 
 
-def test_what_the_role_may_not_do_is_off() -> None:
-    """A controller that is refused goes on asking, and changes nothing else of that load balancer meanwhile."""
-    told = values()
-    assert (told["enableShield"], told["enableWaf"]) == (False, False)
-    assert "enableWafv2" not in told
-
-
-def test_an_upgrade_keeps_the_certificate_of_the_webhooks() -> None:
-    """With a new one the API server would refuse what the old pods still answer."""
-    assert values()["keepTLSSecret"] is True
+@pytest.mark.parametrize(("nodes", "replicas"), [(1, 1), (2, 2), (5, 2)])
+def test_replicas_never_outnumber_the_system_nodes(nodes: int, replicas: int) -> None:
+    """Karpenter's never share one, and a release that waits for a pod in vain is taken back."""
+    releases = controllers(system_nodes=nodes).of("Release")
+    values = [item.inputs["values"] for item in releases if item.inputs["values"]]
+    assert [value.get("replicas", value.get("replicaCount")) for value in values] == [replicas, replicas]
