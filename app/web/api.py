@@ -15,10 +15,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.delays import MAX_DELAY_SECONDS
+from app.enqueuing import TaskCall
 from app.routing import TaskRouter
 from app.store import StoreError
 from app.web.metrics import Metrics
-from app.web.publishing import RETRY_AFTER_SECONDS, BrokerUnavailableError, Publisher, TaskCall
+from app.web.publishing import RETRY_AFTER_SECONDS, BrokerUnavailableError, Publisher
 from app.web.results import Results, TaskView
 from fleet.documents import ProducerDocument
 from fleet.topology import HIGHEST_PRIORITY

@@ -7,15 +7,13 @@ An answer of 503 says that the task was not confirmed, not that it will never ru
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from amqp.exceptions import AMQPError, MessageNacked
-from kombu.exceptions import KombuError, OperationalError
-
+from app.enqueuing import BROKER_ERRORS, Enqueued, TaskCall, enqueue_many, explain, publish
 from app.settings import PRODUCER_CONNECTIONS
 
 PUBLISH_SECONDS = 4.5
@@ -24,28 +22,19 @@ PUBLISH_SECONDS = 4.5
 RETRY_AFTER_SECONDS = 2
 """What a refused client is told: a broker that restarts is back in seconds, and an alarm takes as long as it takes."""
 
+BATCH_SHARE = 0.9
+"""Of them, after which a batch waits no longer for confirms, so that there is time to tell what became of each task."""
+
 WAITING_PUBLISHES = 256
 """Requests that may wait for a thread; more are refused at once, so that memory is bounded too."""
 
-BROKER_ERRORS = (OperationalError, KombuError, AMQPError, MessageNacked, OSError)
-
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class BrokerUnavailableError(Exception):
     """The broker did not confirm; the message says why, without any credential."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskCall:
-    """One task to enqueue."""
-
-    id: str
-    name: str
-    args: list[Any] = field(default_factory=list)
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    countdown: float | None = None
-    priority: int | None = None
 
 
 class Publisher:
@@ -63,14 +52,25 @@ class Publisher:
         Raises: BrokerUnavailableError when it is not confirmed in time.
         """
 
-        def publish() -> None:
+        def enqueue_one() -> None:
             before()
-            options = {} if call.priority is None else {"priority": call.priority}
-            self._app.tasks[call.name].apply_async(
-                call.args, call.kwargs, task_id=call.id, countdown=call.countdown, **options
-            )
+            publish(self._app.tasks[call.name], call)
 
-        self._within_time(publish)
+        self._within_time(enqueue_one)
+
+    def enqueue_many(self, calls: Sequence[TaskCall], *, before: Callable[[], None]) -> list[Enqueued]:
+        """Publish many tasks; `before` runs in the same thread first, within the same time.
+
+        Returns: what became of each, in their order.
+        Raises: BrokerUnavailableError when that cannot be said in time; each of them may then be enqueued.
+        """
+
+        def enqueue_all() -> list[Enqueued]:
+            end = time.monotonic() + BATCH_SHARE * self._seconds
+            before()
+            return enqueue_many(self._app, calls, timeout_seconds=max(0.0, end - time.monotonic()))
+
+        return self._within_time(enqueue_all)
 
     def cancel(self, task_id: str) -> None:
         """Tell every running worker that a task is cancelled, running or not.
@@ -83,18 +83,18 @@ class Publisher:
         """Wait for no one: what is not confirmed now was not answered with 202."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _within_time(self, publish: Callable[[], None]) -> None:
+    def _within_time(self, work: Callable[[], T]) -> T:
         if not self._places.acquire(blocking=False):
             raise BrokerUnavailableError(f"{WAITING_PUBLISHES} tasks wait for the broker already")
         try:
-            future: Future[None] = self._executor.submit(publish)
+            future: Future[T] = self._executor.submit(work)
             # Freed when the thread is done with it, not when the client was answered.
             future.add_done_callback(lambda _: self._places.release())
         except RuntimeError:
             self._places.release()
             raise BrokerUnavailableError("the web layer is shutting down") from None
         try:
-            future.result(self._seconds)
+            return future.result(self._seconds)
         except FutureTimeoutError:
             future.cancel()
             raise BrokerUnavailableError(
@@ -102,15 +102,4 @@ class Publisher:
             ) from None
         except BROKER_ERRORS as error:
             logger.warning("the broker did not take a message: %s", type(error).__name__)
-            raise BrokerUnavailableError(_reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    # kombu raises an OperationalError from whatever happened (5.7, `Connection._reraise_as_library_errors`); the client is told the latter.
-    while isinstance(error, OperationalError) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, MessageNacked):
-        return "the queue is full and refuses messages"
-    if isinstance(error, TimeoutError):
-        return "the broker did not confirm in time"
-    return f"the broker cannot be reached or refused the message ({type(error).__name__})"
+            raise BrokerUnavailableError(explain(error)) from error

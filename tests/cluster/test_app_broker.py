@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import yaml
 
-from app.web.publishing import BrokerUnavailableError, Publisher, TaskCall
+from app.enqueuing import TaskCall
+from app.web.publishing import BrokerUnavailableError, Publisher
 from fleet.documents import WorkerDocument
 from fleet.environment import default_environment
 from fleet.loading import load_plan
