@@ -11,6 +11,7 @@ from app.connections import read_connections
 from app.settings import configure
 from app.store import connect_store
 from app.web.api import create_api
+from app.web.idempotency import IdempotencyKeys
 from app.web.publishing import Publisher
 from app.web.results import Results
 from fleet.documents import ProducerDocument, load_document
@@ -40,8 +41,13 @@ def main() -> int:
     except FleetError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    store = connect_store(connections.results)
     api = create_api(
-        app, document, publisher=Publisher(app), results=Results(connect_store(connections.results), document.fleet)
+        app,
+        document,
+        publisher=Publisher(app),
+        results=Results(store, document.fleet),
+        keys=IdempotencyKeys(store, document.fleet),
     )
     uvicorn.run(
         api,

@@ -13,10 +13,18 @@ class Metrics:
         self.accepted = Counter(
             "fleet_tasks_accepted", "Tasks the broker confirmed.", ["queue"], registry=self._registry
         )
-        self.refused = Counter("fleet_tasks_refused", "Tasks answered with 503.", ["queue"], registry=self._registry)
+        self.refused = Counter(
+            "fleet_tasks_refused", "Tasks that the broker did not confirm.", ["queue"], registry=self._registry
+        )
         self.publish_seconds = Histogram(
             "fleet_publish_seconds",
             "Time from the request to the broker's confirm.",
+            buckets=BUCKETS_SECONDS,
+            registry=self._registry,
+        )
+        self.batch_seconds = Histogram(
+            "fleet_batch_seconds",
+            "Time from a batch to the last of its confirms.",
             buckets=BUCKETS_SECONDS,
             registry=self._registry,
         )

@@ -6,6 +6,7 @@ Results are read as Celery's Redis backend writes them (Celery 5.7, `celery/back
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +46,15 @@ class Results:
         self._store = store
         self._fleet = fleet
 
-    def mark_accepted(self, task_id: str, queue: str) -> None:
-        """Remember that the id was given out; a store that is away costs the marker, never the task."""
+    def mark_accepted(self, queues: Mapping[str, str]) -> None:
+        """Remember that these ids (task -> queue) were given out; a store that is away costs the marks, never a task."""
         try:
-            self._store.set(accepted_key(self._fleet, task_id), queue, ex=RESULT_EXPIRY_SECONDS)
+            pipeline = self._store.pipeline(transaction=False)
+            for task_id, queue in queues.items():
+                pipeline.set(accepted_key(self._fleet, task_id), queue, ex=RESULT_EXPIRY_SECONDS)
+            pipeline.execute()
         except StoreError as error:
-            logger.warning("task %s has no acceptance marker: %s", task_id, type(error).__name__)
+            logger.warning("%d tasks have no acceptance marker: %s", len(queues), type(error).__name__)
 
     def find(self, task_id: str) -> TaskView | None:
         """What is known of a task; None when nothing is.

@@ -1,68 +1,21 @@
 """The web layer over HTTP: its broker is kombu's in-memory one, or a port where nothing (or nobody) answers; its store a dictionary."""
 
-import asyncio
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from celery import Celery
-from fastapi import FastAPI
 from kombu import Exchange, Queue
-from redis import ConnectionError as StoreAwayError
 
 from app.settings import configure
 from app.store import accepted_key, cancelled_key
-from app.web.api import create_api
-from app.web.publishing import Publisher
-from app.web.results import Results
 from infra.manifests.ingress import PUBLIC_PATHS
+from tests.app.amqp_broker import Answer, amqp_broker
 from tests.app.documents import ENVIRONMENT, PRODUCER
-
-TASK = "shop.orders.confirm"
-CALL = {"kwargs": {"order_id": "A-1", "total_cents": 5}}
-
-
-class Store:
-    """What the web layer asks of Valkey."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-        self.sets: dict[str, dict[str, float]] = {}
-        self.hashes: dict[str, dict[str, str]] = {}
-        self.away = False
-
-    def _answer(self) -> None:
-        if self.away:
-            raise StoreAwayError("away")
-
-    def set(self, key: str, value: str, ex: int) -> None:
-        self._answer()
-        self.values[key] = value
-
-    def mget(self, *keys: str) -> list[Any]:
-        self._answer()
-        return [self.values.get(key) for key in keys]
-
-    def pipeline(self, transaction: bool) -> Any:
-        commands: list[Callable[[], Any]] = []
-
-        def execute() -> list[Any]:
-            self._answer()
-            return [command() for command in commands]
-
-        return SimpleNamespace(
-            zadd=lambda key, ids: commands.append(lambda: self.sets.setdefault(key, {}).update(ids)),
-            zremrangebyscore=lambda key, low, high: None,
-            expire=lambda key, seconds: None,
-            hgetall=lambda key: commands.append(lambda: self.hashes.get(key, {})),
-            execute=execute,
-        )
+from tests.app.web_layer import CALL, TASK, Client, Store, publishing_to, serving
 
 
 @pytest.fixture
@@ -97,36 +50,6 @@ def published(app: Any) -> Any:
     """The next message of the queue `high`; None when it is empty."""
     with app.connection_for_read() as connection:
         return Queue("high").bind(connection.default_channel).get(no_ack=True)
-
-
-class Client:
-    """One request after the other, straight into the application."""
-
-    def __init__(self, api: FastAPI) -> None:
-        self._transport = httpx.ASGITransport(app=api)
-
-    def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self._transport, base_url="http://web") as client:
-                return await client.request(method, path, json=body)
-
-        return asyncio.run(ask())
-
-    def post(self, path: str, body: Any) -> httpx.Response:
-        return self._ask("POST", path, body)
-
-    def get(self, path: str) -> httpx.Response:
-        return self._ask("GET", path)
-
-    def delete(self, path: str) -> httpx.Response:
-        return self._ask("DELETE", path)
-
-
-@contextmanager
-def serving(app: Any, store: Store, *, seconds: float = 4.5) -> Iterator[Client]:
-    publisher = Publisher(app, seconds=seconds)
-    yield Client(create_api(app, PRODUCER, publisher=publisher, results=Results(store, "shop")))
-    publisher.close()
 
 
 @pytest.fixture
@@ -175,6 +98,30 @@ def test_an_unknown_task_is_not_found_and_the_known_ones_are_told(client: Client
 
 
 @pytest.mark.parametrize(
+    ("countdown", "says"),
+    [
+        pytest.param(b"0.2", "the broker delays by whole seconds; give 1 or more", id="below-a-second"),
+        pytest.param(b"0", "the broker delays by whole seconds; give 1 or more", id="none"),
+        pytest.param(b"-3", "the broker delays by whole seconds; give 1 or more", id="in-the-past"),
+        pytest.param(b"268435455.5", "28 delay levels hold 268435455 seconds (8.5 years) at most", id="over-28-bits"),
+        pytest.param(b"1e400", "28 delay levels hold 268435455 seconds (8.5 years) at most", id="infinite"),
+        pytest.param(b"NaN", "the broker delays by whole seconds; give 1 or more", id="no-number"),
+    ],
+)
+def test_a_delay_that_the_broker_cannot_hold_is_refused_with_the_reason(
+    client: Client, countdown: bytes, says: str
+) -> None:
+    body = b'{"kwargs": {"order_id": "A", "total_cents": 1}, "countdown": %b}' % countdown
+    answer = client.ask("POST", f"/tasks/{TASK}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+def test_the_longest_delay_is_taken(client: Client) -> None:
+    assert client.post(f"/tasks/{TASK}", {**CALL, "countdown": 2**28 - 1}).status_code == 202
+
+
+@pytest.mark.parametrize(
     "body",
     [
         pytest.param({"kwargs": "none"}, id="keyword-arguments-that-are-no-mapping"),
@@ -205,15 +152,8 @@ def test_a_store_that_is_away_refuses_no_task(client: Client, celery_app: Any, s
 
 @pytest.fixture
 def user_app() -> Iterator[Any]:
-    app = Celery("away", set_as_current=False)
-
-    @app.task(name=TASK, shared=False)
-    def confirm(order_id: str, total_cents: int) -> None: ...
-
-    configure(app, PRODUCER, ENVIRONMENT)
-    app.finalize()
-    yield app
-    app.close()
+    with publishing_to(1) as app:
+        yield app
 
 
 def assert_refused(answer: Any, started: float) -> None:
@@ -240,6 +180,21 @@ def test_a_broker_that_says_nothing_is_given_up_in_time(user_app: Any, store: St
             assert client.get("/healthz").status_code == 200
             refused = [line for line in client.get("/metrics").text.splitlines() if "refused_total{" in line]
     assert refused == ['fleet_tasks_refused_total{queue="high"} 1.0']
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(Answer.NACK, "not enqueued: the queue is full and refuses messages", id="a-full-queue"),
+        pytest.param(Answer.RETURN, "not enqueued: no queue takes the message", id="a-binding-that-is-gone"),
+    ],
+)
+def test_a_message_that_is_in_no_queue_is_told(store: Store, answer: Answer, says: str) -> None:
+    with amqp_broker(lambda *_: answer) as broker, publishing_to(broker.port) as app, serving(app, store) as client:
+        started = time.monotonic()
+        told = client.post(f"/tasks/{TASK}", CALL)
+        assert_refused(told, started)
+    assert told.json()["detail"] == says
 
 
 # Reading
