@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-PACKAGES = ("celery", "kombu", "numpy", "pulumi", "pulumi-kubernetes")
+PACKAGES = ("celery", "kombu", "numpy", "pulumi", "pulumi-aws", "pulumi-kubernetes")
 
 
 def machine() -> dict[str, Any]:
