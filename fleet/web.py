@@ -1,4 +1,6 @@
-"""The size of the web layer: it enqueues and answers about tasks, and runs none."""
+"""The size of the web layer, and what it takes: it enqueues and answers about tasks, and runs none."""
+
+import re
 
 from fleet.records import Record
 
@@ -16,6 +18,22 @@ REPLICAS_MAX_FACTOR = 5
 
 GRACE_SECONDS = 30
 """Longest request (a publish that waits for a blocked broker: 5 s) several times over."""
+
+
+MAX_BODY_BYTES = 2**20
+"""Largest body of a request where nothing else is said. A task's arguments name what it works on: every byte is written to the disks of several brokers, and
+larger data has better places.
+"""
+
+TOKEN_PATTERN = re.compile(r"(?P<client>[a-z][a-z0-9-]{0,39}):(?P<token>[A-Za-z0-9._~+/=-]{16,256})")
+"""A client's name and its bearer token, long enough not to be guessed. Source: RFC 6750, section 2.1, for the characters."""
+
+TOKEN_FORM = "client:token, several with a comma between; a token has 16 to 256 letters, digits and ._~+/=-"  # noqa: S105 -- how one is written
+
+
+def split_tokens(stated: str) -> list[str]:
+    """The entries of a list of tokens, with commas or white space between."""
+    return re.findall(r"[^\s,]+", stated)
 
 
 class WebPlan(Record, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 Invariant: it only enqueues and answers about tasks, and always has a pod that can.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -11,7 +11,16 @@ from fleet.documents import ProducerDocument, dump_document
 from fleet.web import WebPlan
 from infra.manifests.metadata import config_map, disruption_budget, service_account
 from infra.manifests.pods import DOCUMENT_NAME, IN_CLUSTER, ResultsAddress
-from infra.manifests.web import NAME, WebManifest, web_autoscaler, web_deployment, web_service
+from infra.manifests.web import (
+    NAME,
+    UNLIMITED,
+    WebLimits,
+    WebManifest,
+    tokens_secret,
+    web_autoscaler,
+    web_deployment,
+    web_service,
+)
 from infra.objects import KubernetesObject
 from infra.placement import ANYWHERE, Placement
 
@@ -29,6 +38,9 @@ class WebArgs:
     placement: Placement = ANYWHERE
     drain_seconds: int = 0
     """How long a pod goes on before it stops, where a load balancer outside the cluster sends to it."""
+    limits: WebLimits = UNLIMITED
+    tokens: pulumi.Output[str] | None = field(default=None, repr=False)
+    """A secret output, in the form of `fleet.web.TOKEN_FORM`; without it anybody may ask who reaches the web layer."""
 
 
 class Web(pulumi.ComponentResource):
@@ -46,6 +58,11 @@ class Web(pulumi.ComponentResource):
         )
         account = KubernetesObject(f"{name}-service-account", service_account(fleet, NAME, "web"), opts=child)
         KubernetesObject(f"{name}-disruption-budget", disruption_budget(fleet, NAME, "web"), opts=child)
+        secret = None
+        if args.tokens is not None:
+            made = KubernetesObject(f"{name}-tokens", tokens_secret(fleet, args.tokens), opts=child)
+            # A Secret's metadata is no secret; the pods only name it.
+            secret = pulumi.Output.unsecret(made.object_name)
         deployment = KubernetesObject(
             f"{name}-deployment",
             web_deployment(
@@ -58,6 +75,8 @@ class Web(pulumi.ComponentResource):
                     results=args.results,
                     placement=args.placement,
                     drain_seconds=args.drain_seconds,
+                    limits=args.limits,
+                    tokens_secret=secret,
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 
 from fleet.errors import Finding
+from fleet.web import TOKEN_FORM, TOKEN_PATTERN, split_tokens
 from stacks.aws_settings import AwsSpec
-from stacks.spec import PROJECT, RESULTS_PASSWORD, StackSpec
+from stacks.spec import PROJECT, RESULTS_PASSWORD, WEB_TOKENS, StackSpec
 
 RESULTS_PASSWORD_VARIABLE = "FLEET_RESULTS_PASSWORD"  # noqa: S105 -- the name of a variable
 RESULTS_PASSWORD_PATTERN = r"[A-Za-z0-9-]{16,128}"  # noqa: S105 -- the form of a password
@@ -82,6 +83,23 @@ def check_password(spec: StackSpec, variables: Mapping[str, str], *, file: str) 
         form = "It takes 16 to 128 letters, digits and hyphens: others are refused by ElastiCache, or quoted in a URL."
         return [key_finding(file, RESULTS_PASSWORD, "does not have the right form", f"{form}\n  {set_it}")]
     return []
+
+
+def check_tokens(spec: StackSpec, *, file: str) -> list[Finding]:
+    """Tokens that nobody guesses, each with its client; the web layer's pods would not start with others."""
+    if spec.web_tokens is None:
+        return []
+    entries = split_tokens(spec.web_tokens)
+    fix = f'Write {TOKEN_FORM}:\n  pulumi config set --secret {PROJECT}:{WEB_TOKENS} "shop:$(openssl rand -hex 24)"'
+    if not entries:
+        return [key_finding(file, WEB_TOKENS, "is empty", f"{fix}\n  or take the key away, so that anybody may ask.")]
+    return [
+        key_finding(
+            file, WEB_TOKENS, f"has an entry that is no token of a client (the {number}. of {len(entries)})", fix
+        )
+        for number, entry in enumerate(entries, start=1)
+        if TOKEN_PATTERN.fullmatch(entry) is None
+    ]
 
 
 def check_target(spec: StackSpec, *, file: str) -> list[Finding]:

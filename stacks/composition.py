@@ -14,6 +14,7 @@ from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
 from infra.manifests.ingress import DRAIN_SECONDS
 from infra.manifests.pods import IN_CLUSTER
+from infra.manifests.web import WebLimits
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
@@ -147,6 +148,7 @@ def _in_broker(loaded: Loaded, foundation: Foundation, broker: Broker) -> _InBro
 
 
 def _web(loaded: Loaded, foundation: Foundation, results: _Results, delayed: DelayedDelivery) -> Web:
+    spec = loaded.settings.spec
     return Web(
         "web",
         WebArgs(
@@ -157,6 +159,8 @@ def _web(loaded: Loaded, foundation: Foundation, results: _Results, delayed: Del
             plan=loaded.plan.web,
             placement=foundation.placements.system,
             drain_seconds=DRAIN_SECONDS if foundation.web_is_behind_balancer else 0,
+            limits=WebLimits(max_body_bytes=spec.web.max_body, rate_per_second=spec.web.rate, burst=spec.web.burst),
+            tokens=None if spec.web_tokens is None else pulumi.Output.secret(spec.web_tokens),
         ),
         opts=_after(foundation, delayed, results),
     )

@@ -22,8 +22,8 @@ from infra.manifests.topology import DeletionPolicy
 from infra.platform import PlatformPart, Provision
 from stacks.aws_checks import check_aws
 from stacks.aws_settings import AwsSettings, derive_aws
-from stacks.checks import check_images, check_password, check_prebuilt, check_target, key_finding
-from stacks.spec import PROJECT, RESULTS_PASSWORD, StackSpec
+from stacks.checks import check_images, check_password, check_prebuilt, check_target, check_tokens, key_finding
+from stacks.spec import PROJECT, RESULTS_PASSWORD, WEB_TOKENS, StackSpec
 
 KEPT_ENVIRONMENTS = frozenset({"staging", "prod"})
 """Environments whose broker a `destroy` has to be told twice to take away."""
@@ -48,7 +48,7 @@ class Settings:
     """None where the cluster is one's own."""
 
 
-JSON_KEYS = frozenset({"images", "platform", "environment", "aws", "spotNodes", "protect"})
+JSON_KEYS = frozenset({"images", "platform", "environment", "aws", "spotNodes", "protect", "web"})
 """Keys whose values are no plain text; Pulumi hands every value over as text."""
 
 
@@ -86,6 +86,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         *check_images(spec, variables, file=file),
         *check_prebuilt(spec, kept=stack in KEPT_ENVIRONMENTS, file=file),
         *check_password(spec, variables, file=file),
+        *check_tokens(spec, file=file),
         *check_target(spec, file=file),
     ]
     try:
@@ -142,7 +143,7 @@ def _explained(error: ValidationError, source: Source, root: Path, stack: str) -
 
 def _hidden(detail: Any) -> Any:
     """A validation error without the value of a secret key."""
-    return {**detail, "input": "(hidden)"} if detail["loc"][:1] == (RESULTS_PASSWORD,) else detail
+    return {**detail, "input": "(hidden)"} if detail["loc"][:1] in {(RESULTS_PASSWORD,), (WEB_TOKENS,)} else detail
 
 
 def _as_key(finding: Finding) -> Finding:

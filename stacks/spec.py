@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from fleet.catalogue import Model, TolerationSpec
 from fleet.deriving import FLEET_NAME
 from fleet.environment import EnvironmentSpec
+from fleet.quantities import Rate, Size
 from infra.manifests.topology import DeletionPolicy
 from infra.platform import Provision
 from stacks.aws_settings import AwsSpec
@@ -18,6 +19,7 @@ from stacks.aws_settings import AwsSpec
 PROJECT = "celery-fleet"
 """Name of the Pulumi project, which every key carries in front."""
 
+WEB_TOKENS = "webTokens"
 RESULTS_PASSWORD = "resultsPassword"  # noqa: S105 -- the name of a key
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
@@ -81,6 +83,23 @@ class SpotNodesSpec(Model):
     """Taints that such a node has."""
 
 
+class WebSpec(Model):
+    """How much the web layer takes."""
+
+    max_body: Annotated[Size | None, Field(alias="maxBody")] = None
+    """Largest body of a request; 1Mi where nothing is stated. A larger one is answered with 413 before it is read."""
+    rate: Rate | None = None
+    """Requests that one client may send to each pod, and tasks of its batches; any number where nothing is stated. More are answered with 429."""
+    burst: Annotated[int, Field(ge=1)] | None = None
+    """So many at once after a pause; a second's worth of `rate` where nothing is stated."""
+
+    @model_validator(mode="after")
+    def _burst_of_a_rate(self) -> Self:
+        if self.burst is not None and self.rate is None:
+            raise ValueError("has a burst without a rate; state both")
+        return self
+
+
 class StackSpec(Model):
     """Every key that may stand under `celery-fleet:`."""
 
@@ -104,6 +123,10 @@ class StackSpec(Model):
     """What a stack with target `eks` has in AWS, beside what `environment.cloud` says."""
     results_password: Annotated[str | None, Field(alias=RESULTS_PASSWORD, repr=False)] = None
     """Password of the results store; set it with `pulumi config set --secret`."""
+    web: WebSpec = WebSpec()
+    """How much the web layer takes."""
+    web_tokens: Annotated[str | None, Field(alias=WEB_TOKENS, repr=False)] = None
+    """Who may ask the web layer: `client:token`, several with a comma between; without it anybody who reaches it. Set it with `pulumi config set --secret`."""
     storage_class: Annotated[str | None, Field(alias="storageClass")] = None
     """StorageClass of the broker's volumes; otherwise the cluster's default."""
     deletion_policy: Annotated[DeletionPolicy | None, Field(alias="deletionPolicy", strict=False)] = None

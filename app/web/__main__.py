@@ -12,6 +12,7 @@ from app.settings import configure
 from app.store import connect_store
 from app.web.api import create_api
 from app.web.idempotency import IdempotencyKeys
+from app.web.limits import read_limits
 from app.web.publishing import Publisher
 from app.web.results import Results
 from fleet.documents import ProducerDocument, load_document
@@ -33,6 +34,7 @@ def main() -> int:
     try:
         document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
         connections = read_connections(os.environ)
+        limits = read_limits(os.environ)
         if connections.results is None:
             raise FleetError("environment", "FLEET_RESULTS_HOST not set", "The web layer reads results from there.")
         app = load_application(document.application)
@@ -48,6 +50,7 @@ def main() -> int:
         publisher=Publisher(app),
         results=Results(store, document.fleet),
         keys=IdempotencyKeys(store, document.fleet),
+        limits=limits,
     )
     uvicorn.run(
         api,

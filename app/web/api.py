@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 
 from app.routing import TaskRouter
 from app.store import StoreError
+from app.web.access import Access
 from app.web.idempotency import IdempotencyKeys
+from app.web.limits import DEFAULTS, WebLimits
 from app.web.metrics import Metrics
 from app.web.publishing import Publisher
 from app.web.refusals import add_refusals
@@ -29,6 +31,7 @@ def create_api(
     publisher: Publisher,
     results: Results,
     keys: IdempotencyKeys,
+    limits: WebLimits = DEFAULTS,
 ) -> FastAPI:
     """The web layer of one fleet: `app` is its configured Celery application, with its tasks registered."""
     router = TaskRouter(document, confirm_timeout_seconds=0)
@@ -43,6 +46,7 @@ def create_api(
         title=document.fleet, description="Enqueues tasks and answers about them.", version="1", lifespan=lifespan
     )
     add_refusals(api)
+    api.add_middleware(Access, limits=limits, metrics=metrics)
     parts = TaskParts(app=app, router=router, publisher=publisher, results=results, keys=keys, metrics=metrics)
     add_tasks(api, parts)
     _add_operations(api, document, results, metrics)

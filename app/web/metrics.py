@@ -28,6 +28,12 @@ class Metrics:
             buckets=BUCKETS_SECONDS,
             registry=self._registry,
         )
+        self.turned_away = Counter(
+            "fleet_requests_turned_away",
+            "Requests that were not looked at: without a token (401), too many (429), too large (413).",
+            ["reason"],
+            registry=self._registry,
+        )
 
     def render(self) -> bytes:
         """The text format."""

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Header, HTTPException, Request, Response
 from app.enqueuing import Outcome, TaskCall
 from app.routing import TaskRouter
 from app.store import StoreError
+from app.web.access import charge, client_of
 from app.web.bodies import Accepted, BatchAnswer, BatchBody, BatchedTask, BatchTask, InvalidTask, TaskAnswer, TaskBody
 from app.web.idempotency import (
     KEY_PATTERN,
@@ -108,6 +109,7 @@ def _add_batches(api: FastAPI, parts: TaskParts) -> None:
         problems = [_invalid(place, task, parts, known) for place, task in enumerate(body.tasks)]
         if wrong := [problem.model_dump() for problem in problems if problem]:
             raise HTTPException(422, wrong)
+        charge(request, len(body.tasks) - 1)
         calls, content = [_call(task.name, task) for task in body.tasks], fingerprint(body.model_dump())
         with _claimed(parts, request, response, key=idempotency_key, calls=calls, content=content) as claim:
             answer = _enqueue_missing(parts, body.tasks, claim, response)
@@ -204,7 +206,7 @@ def _claimed(
     try:
         with parts.keys.claim(
             key,
-            client="",
+            client=client_of(request),
             request=content,
             ids=[call.id for call in calls],
             queues=[parts.router.queue_of(call.name) for call in calls],

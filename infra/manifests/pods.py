@@ -91,6 +91,8 @@ class ApplicationPod:
     restart: str | None = None
     """`restartPolicy`; a Deployment has but one."""
     ports: tuple[Manifest, ...] = ()
+    variables: tuple[Manifest, ...] = ()
+    """Of this kind of pod, beside how it reaches broker and results store."""
     extras: PodExtras = field(default_factory=PodExtras)
     placement: Placement = ANYWHERE
     """Nodes that the environment wants, beside the queue's own word."""
@@ -133,7 +135,7 @@ def _container(pod: ApplicationPod) -> Manifest:
         "image": pod.image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(pod.command),
-        "env": [*connection_variables(pod), *extra_environment(pod.extras)],
+        "env": [*connection_variables(pod), *pod.variables, *extra_environment(pod.extras)],
         "resources": pod.resources,
         "securityContext": RESTRICTED_CONTAINER,
         "volumeMounts": [

@@ -10,7 +10,7 @@ import pulumi
 from fleet.units import format_cpu, format_size
 from fleet.web import WebPlan
 from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, pod_template
+from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, pod_template, secret_variable
 from infra.placement import ANYWHERE, Placement
 
 NAME = "web"
@@ -18,6 +18,22 @@ COMMAND = ("python", "-m", "app.web")
 SERVICE_PORT = 80
 SERVICE_PORT_NAME = "http"
 CONTAINER_PORT = 8000
+TOKENS_KEY = "tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebLimits:
+    """What the web layer takes; it knows the defaults itself, so that a new one rolls no pod whose stack says nothing."""
+
+    max_body_bytes: int | None = None
+    """Largest body of a request; None for `fleet.web.MAX_BODY_BYTES`."""
+    rate_per_second: float | None = None
+    """Requests of one client that each pod takes; None for any number."""
+    burst: int | None = None
+    """So many at once after a pause; None for a second's worth."""
+
+
+UNLIMITED = WebLimits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +49,9 @@ class WebManifest:
     placement: Placement = ANYWHERE
     drain_seconds: int = 0
     """Where a load balancer outside the cluster sends requests to the pods."""
+    limits: WebLimits = UNLIMITED
+    tokens_secret: pulumi.Input[str] | None = None
+    """Secret with the tokens of those who may ask; None where anybody may who reaches it."""
 
 
 def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
@@ -42,6 +61,29 @@ def _http_probe(path: str, *, period_seconds: int, failures: int) -> Manifest:
         "failureThreshold": failures,
         "timeoutSeconds": 5,
     }
+
+
+def tokens_secret(fleet: str, tokens: pulumi.Output[str]) -> Manifest:
+    """The tokens of those who may ask; other tokens are another Secret, so the pods are rolled with them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(fleet, f"{NAME}-tokens", "web", generated=True),
+        "type": "Opaque",
+        "stringData": {TOKENS_KEY: tokens},
+    }
+
+
+def _limit_variables(web: WebManifest) -> tuple[Manifest, ...]:
+    stated = {
+        "FLEET_WEB_MAX_BODY_BYTES": web.limits.max_body_bytes,
+        "FLEET_WEB_RATE_PER_SECOND": web.limits.rate_per_second,
+        "FLEET_WEB_BURST": web.limits.burst,
+    }
+    found = [{"name": name, "value": f"{value:.12g}"} for name, value in stated.items() if value is not None]
+    if web.tokens_secret is not None:
+        found.append(secret_variable("FLEET_WEB_TOKENS", web.tokens_secret, TOKENS_KEY))
+    return tuple(found)
 
 
 def web_deployment(web: WebManifest) -> Manifest:
@@ -71,6 +113,7 @@ def web_deployment(web: WebManifest) -> Manifest:
         service_account=NAME,
         placement=web.placement,
         ports=({"name": "http", "containerPort": CONTAINER_PORT},),
+        variables=_limit_variables(web),
     )
     return {
         "apiVersion": "apps/v1",

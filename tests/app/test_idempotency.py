@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.web.limits import WebLimits, read_limits
 from tests.app.amqp_broker import AmqpBroker, Answer, Decide, amqp_broker
 from tests.app.web_layer import CALL, TASK, Client, Store, publishing_to, serving
 
@@ -20,13 +21,15 @@ OTHER = {"kwargs": {"order_id": "B-2", "total_cents": 5}}
 
 
 @contextmanager
-def keeping(decide: Decide = lambda *_: Answer.ACK) -> Iterator[tuple[Client, AmqpBroker, Store]]:
+def keeping(
+    decide: Decide = lambda *_: Answer.ACK, *, limits: WebLimits | None = None
+) -> Iterator[tuple[Client, AmqpBroker, Store]]:
     """A web layer, its broker and its store."""
     store = Store()
     with (
         amqp_broker(decide) as broker,
         publishing_to(broker.port) as app,
-        serving(app, store, seconds=1.0) as client,
+        serving(app, store, seconds=1.0, limits=limits or WebLimits()) as client,
     ):
         yield client, broker, store
 
@@ -133,6 +136,15 @@ def test_a_repeat_of_a_batch_sends_what_is_missing_and_nothing_else() -> None:
     assert broker.ids == [*ids, ids[1]]
     assert [task["id"] for task in third.json()["tasks"]] == ids
     assert {task["outcome"] for task in third.json()["tasks"]} == {"accepted"}
+
+
+def test_keys_of_different_clients_are_different_keys() -> None:
+    limits = read_limits({"FLEET_WEB_TOKENS": "shop:0123456789abcdef,till:fedcba9876543210,shop:a-newer-token-of-it"})
+    tokens = ["0123456789abcdef", "fedcba9876543210", "a-newer-token-of-it"]
+    with keeping(limits=limits) as (client, broker, _):
+        answers = [client.post(PATH, CALL, {**KEY, "Authorization": f"Bearer {token}"}) for token in tokens]
+    assert [status(answer) for answer in answers] == ["kept", "kept", "replayed"]
+    assert len(broker.ids) == 2
 
 
 # The store

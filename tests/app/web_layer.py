@@ -16,6 +16,7 @@ from redis.exceptions import LockNotOwnedError
 from app.settings import configure
 from app.web.api import create_api
 from app.web.idempotency import IdempotencyKeys
+from app.web.limits import DEFAULTS, WebLimits
 from app.web.publishing import Publisher
 from app.web.results import Results
 from tests.app.documents import ENVIRONMENT, PRODUCER
@@ -122,11 +123,11 @@ async def chunked(*parts: bytes) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def serving(app: Any, store: Store, *, seconds: float = 4.5) -> Iterator[Client]:
+def serving(app: Any, store: Store, *, seconds: float = 4.5, limits: WebLimits = DEFAULTS) -> Iterator[Client]:
     """The web layer of an application."""
     publisher = Publisher(app, seconds=seconds)
     results, keys = Results(store, "shop"), IdempotencyKeys(store, "shop")
-    yield Client(create_api(app, PRODUCER, publisher=publisher, results=results, keys=keys))
+    yield Client(create_api(app, PRODUCER, publisher=publisher, results=results, keys=keys, limits=limits))
     publisher.close()
 
 

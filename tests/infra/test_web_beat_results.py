@@ -8,6 +8,7 @@ import pytest
 from fleet.documents import producer_document
 from infra.beat import Beat, BeatArgs
 from infra.manifests.pods import ResultsAddress
+from infra.manifests.web import WebLimits
 from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.web import Web, WebArgs
 from infra.workers import QueueWorkers, QueueWorkersArgs
@@ -64,6 +65,42 @@ def test_the_web_layer_asks_for_the_cpu_it_is_scaled_by() -> None:
     assert container["resources"]["requests"]["cpu"] == "200m"
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8000}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": 8000}
+
+
+def environment_of(recorded: Recorded) -> dict[str, object]:
+    """Variable of the web layer's container -> its value, or where that comes from."""
+    container = recorded.one("Deployment", "web").inputs["spec"]["template"]["spec"]["containers"][0]
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container["env"]}
+
+
+def test_what_a_stack_does_not_say_about_limits_stands_in_no_pod() -> None:
+    """So that another default of the application's rolls the pods once, with its image."""
+    recorded = web()
+    assert not [name for name in environment_of(recorded) if name.startswith("FLEET_WEB_")]
+    assert recorded.of("Secret") == []
+
+
+def test_limits_and_tokens_reach_the_web_layer_alone() -> None:
+    """The tokens by a Secret of a generated name, so that other tokens roll the pods; in clear they stand nowhere."""
+    plan, tokens = sample_plan(environment="prod"), f"shop:{PASSWORD}"
+    limits = WebLimits(max_body_bytes=262144, rate_per_second=0.5, burst=20)
+
+    def build() -> Web:
+        args = WebArgs(
+            document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web,
+            limits=limits, tokens=pulumi.Output.secret(tokens),
+        )  # fmt: skip
+        return Web("web", args)
+
+    recorded = record(build)
+    secret, variables = recorded.one("Secret"), environment_of(recorded)
+    assert secret.inputs["stringData"] == {"tokens": tokens}
+    assert secret.secret_paths == {"stringData.tokens"}
+    assert "name" not in secret.inputs["metadata"]
+    assert variables["FLEET_WEB_MAX_BODY_BYTES"] == "262144"
+    assert variables["FLEET_WEB_RATE_PER_SECOND"] == "0.5"
+    assert variables["FLEET_WEB_BURST"] == "20"
+    assert variables["FLEET_WEB_TOKENS"] == {"secretKeyRef": {"name": "web-tokens-0a1b2c3d", "key": "tokens"}}
 
 
 def test_there_is_never_a_second_beat() -> None:

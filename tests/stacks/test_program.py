@@ -1,5 +1,6 @@
 """The whole graph of a stack: what is there, in which order, and what a change touches."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -242,3 +243,21 @@ def test_a_build_cache_stands_beside_the_images_of_a_registry() -> None:
         "registry.example/team/celery-fleet/cache:web",
         "registry.example/team/celery-fleet/cache:worker",
     }
+
+
+def test_what_a_stack_says_about_the_web_layer_reaches_its_pods_and_tokens_stand_in_one_secret_alone() -> None:
+    """Whoever reads the graph, the exports or another pod finds no token."""
+    token = "shop:a-token-that-nobody-guesses"
+    config = {"celery-fleet:webTokens": token, "celery-fleet:web": '{"maxBody": "256Ki", "rate": "30/m", "burst": 5}'}
+    recorded = run_stack(config)
+    holders = [item for item in recorded.resources if token in json.dumps(item.inputs)]
+    (container,) = recorded.one("Deployment", "web").inputs["spec"]["template"]["spec"]["containers"]
+    stated = {
+        item["name"]: item["value"]
+        for item in container["env"]
+        if item["name"].startswith("FLEET_WEB_") and "value" in item
+    }
+    assert [item.name for item in holders] == ["web-tokens"]
+    assert holders[0].secret_paths == {"stringData.tokens"}
+    assert token not in json.dumps(recorded.exports)
+    assert stated == {"FLEET_WEB_MAX_BODY_BYTES": "262144", "FLEET_WEB_RATE_PER_SECOND": "0.5", "FLEET_WEB_BURST": "5"}

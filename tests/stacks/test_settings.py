@@ -49,6 +49,9 @@ def findings(config: Mapping[str, str], *, variables: Mapping[str, str] | None =
             "environment", '{"startpu": "5s"}', "celery-fleet:environment.startpu", "`startup`", id="environment-key"
         ),
         pytest.param("spotNodes", '{"taints": []}', "celery-fleet:spotNodes.taints", "tolerations", id="spot-nodes"),
+        pytest.param("web", '{"maxBody": "1 MB"}', "celery-fleet:web.maxBody", "Mi", id="a-size-that-is-none"),
+        pytest.param("web", '{"rate": 20}', "celery-fleet:web.rate", "one client", id="a-rate-without-its-time"),
+        pytest.param("web", '{"burst": 5}', "celery-fleet:web", "How much", id="a-burst-without-a-rate"),
     ],
 )
 def test_every_finding_names_its_key_and_what_is_right(key: str, text: str, path: str, hint: str) -> None:
@@ -163,6 +166,30 @@ def test_no_setting_shows_the_password() -> None:
     config = {"celery-fleet:resultsPassword": "a-password-of-a-test"}
     assert "a-password-of-a-test" not in repr(settings(config))
     assert all("a-password" not in str(item) for item in findings({**config, "celery-fleet:nmae": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "word"),
+    [
+        pytest.param("", "is empty", id="none"),
+        pytest.param("a-token-without-its-client", "1. of 1", id="without-a-client"),
+        pytest.param("shop:too-short", "1. of 1", id="too-short"),
+        pytest.param("shop:long-enough-for-a-token,till:a-token-of-it-$", "2. of 2", id="a-character-too-many"),
+    ],
+)
+def test_tokens_that_will_not_do_are_refused_without_being_shown(tokens: str, word: str) -> None:
+    """By their place: the pods of the web layer would not start with them."""
+    found = findings({"celery-fleet:webTokens": tokens})
+    assert [finding.path for finding in found] == ["celery-fleet:webTokens"]
+    assert word in found[0].problem
+    assert not tokens or tokens.rsplit(":", maxsplit=1)[-1] not in str(found[0])
+
+
+def test_tokens_are_taken_and_shown_nowhere() -> None:
+    config = {"celery-fleet:webTokens": "shop:long-enough-for-a-token, shop:another-one-of-the-shop"}
+    assert settings(config).spec.web_tokens == config["celery-fleet:webTokens"]
+    assert "long-enough" not in repr(settings(config))
+    assert all("long-enough" not in str(item) for item in findings({**config, "celery-fleet:nmae": "x"}))
 
 
 @pytest.mark.parametrize(
