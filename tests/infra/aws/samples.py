@@ -4,6 +4,7 @@ Invariant: `AWS_COMPONENTS` holds every component of the package; a test compare
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import pulumi
 
@@ -25,6 +26,7 @@ from infra.aws.results import ManagedResults, ManagedResultsArgs
 from infra.aws.volumes import BrokerVolumes, BrokerVolumesArgs
 from infra.aws.worker_pools import NodeMaker, WorkerPools, WorkerPoolsArgs
 from infra.placement import eks_placements
+from tests.infra.recording import Recorded, record
 from tests.infra.samples import PASSWORD, sample_plan
 
 ACCOUNT = "123456789012"
@@ -160,3 +162,9 @@ AWS_COMPONENTS: dict[str, AwsBuild] = {
     ),
 }
 """Class name -> how one is made, with every option that adds resources."""
+
+
+@cache
+def component_graph(name: str) -> Recorded:
+    """Everything that the component of that class registers, as `thing`; registered once for all tests of a process."""
+    return record(lambda: AWS_COMPONENTS[name]("thing"), stack_name="prod")

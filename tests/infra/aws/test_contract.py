@@ -5,7 +5,6 @@ What is no question of one component's arguments is asked of the graphs of whole
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 import pulumi_aws as aws
@@ -14,7 +13,7 @@ import pytest
 from sandbox.standins.aws.checking import check_inputs
 from sandbox.standins.aws.package_types import MapOf, resource_type
 from tests.infra.aws.policy_documents import MAX_CHARACTERS, documents, wildcard_grants
-from tests.infra.aws.samples import AWS_COMPONENTS, PLACE, TAGS
+from tests.infra.aws.samples import AWS_COMPONENTS, PLACE, TAGS, component_graph
 from tests.infra.recording import Recorded, Registration, record
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
@@ -46,11 +45,8 @@ INGRESS = {
 """Type -> where it says who comes in."""
 
 
-@cache
 def _recorded(name: str) -> Recorded:
-    if name in EKS_STACKS:
-        return eks_graph(name)
-    return record(lambda: AWS_COMPONENTS[name]("thing"), stack_name="prod")
+    return eks_graph(name) if name in EKS_STACKS else component_graph(name)
 
 
 def _aws(name: str) -> list[Registration]:

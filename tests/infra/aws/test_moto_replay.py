@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.infra.aws.moto_replay import client, replayed
-from tests.infra.aws.samples import AWS_COMPONENTS
+from tests.infra.aws.samples import AWS_COMPONENTS, component_graph
 from tests.infra.recording import record
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
@@ -24,7 +24,7 @@ TRUST = json.dumps(
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in AWS_COMPONENTS])
 def test_aws_takes_what_a_component_makes(name: str) -> None:
     """Every resource in its turn, each naming only what is there by then."""
-    with replayed(record(lambda: AWS_COMPONENTS[name]("thing"))):
+    with replayed(component_graph(name)):
         pass
 
 
@@ -136,7 +136,7 @@ def test_a_policy_that_aws_does_not_keep_is_refused() -> None:
 )  # fmt: skip
 def test_karpenter_hears_once_of_a_node_that_is_about_to_go(source: str, kind: str, messages: int) -> None:
     """From the event to the queue that the controller reads: two minutes are short enough without a rule that does not match."""
-    recorded = record(lambda: AWS_COMPONENTS["Karpenter"]("karpenter"))
+    recorded = component_graph("Karpenter")
     event = {"Source": source, "DetailType": kind, "Detail": json.dumps({"instance-id": "i-0123456789abcdef0"})}
     with replayed(recorded) as account:
         client("events").put_events(Entries=[event])
