@@ -54,8 +54,8 @@ def bind_queue(connection: Any, channel: Any, document: DelayedDeliveryDocument,
         )
 
 
-def connect(connections: Connections, vhost: str) -> Any:
-    """A connection of the tree's own user; it connects when it is first used."""
+def connect(connections: Connections, vhost: str, *, name: str = "delayed-delivery", **options: Any) -> Any:
+    """A connection, under this name in the broker; it connects when it is first used. `options` are the transport's."""
     broker = connections.broker
     return Connection(
         hostname=broker.host,
@@ -65,7 +65,7 @@ def connect(connections: Connections, vhost: str) -> Any:
         virtual_host=vhost,
         transport="pyamqp",
         connect_timeout=5,
-        transport_options={"client_properties": {"connection_name": "delayed-delivery"}},
+        transport_options={"client_properties": {"connection_name": name}, **options},
     )
 
 

@@ -25,6 +25,9 @@ RESULTS_SERVICE = "results"
 LOGIN_SECRET = "worker-user-credentials"  # noqa: S105 - the name of a Secret, not its content
 """The worker's login: `celery inspect` and `celery purge` need more than a producer may."""
 
+OPERATOR_SECRET = "operator-user-credentials"  # noqa: S105 - the name of a Secret, not its content
+"""The login of `fleet dlq`, which alone may read dead letters."""
+
 RESULTS_SECRET_LABEL = "app.kubernetes.io/component=results"  # noqa: S105 - a label
 DOCUMENT_FILE = "document.json"
 
@@ -33,6 +36,7 @@ DOCUMENT_FILE = "document.json"
 def fleet_variables(target: Target, folder: Path) -> Iterator[dict[str, str]]:
     """The variables of a pod, with broker and results store on loopback for as long as the body runs; files go to `folder`."""
     username, password = observing.secret_login(target, LOGIN_SECRET)
+    operator, operator_password = observing.secret_login(target, OPERATOR_SECRET)
     with ExitStack() as stack:
         document = folder / DOCUMENT_FILE
         document.write_text(dump_document(producer_document(target.plan)))
@@ -45,6 +49,8 @@ def fleet_variables(target: Target, folder: Path) -> Iterator[dict[str, str]]:
             "FLEET_BROKER_PORT": str(broker),
             "FLEET_BROKER_USERNAME": username,
             "FLEET_BROKER_PASSWORD": password,
+            "FLEET_OPERATOR_USERNAME": operator,
+            "FLEET_OPERATOR_PASSWORD": operator_password,
             "FLEET_RESULTS_HOST": forwarding.LOOPBACK,
             "FLEET_RESULTS_PORT": str(results),
         }

@@ -20,6 +20,13 @@ def complete_queues(ctx: Context, incomplete: str) -> list[str]:
     return [name for name in _queues(ctx) if name.startswith(incomplete)]
 
 
+def complete_letter_queues(ctx: Context, incomplete: str) -> list[str]:
+    """Queues that have dead letters: the catalogue's, and the one of unrouted messages."""
+    from fleet.topology import UNROUTED
+
+    return [name for name in (*_queues(ctx), UNROUTED) if name.startswith(incomplete)]
+
+
 def complete_tasks(ctx: Context, incomplete: str) -> list[str]:
     """Task names of the catalogue; a pattern is offered up to its `*`. The application is not asked: Tab runs no code of the user's."""
     offered = {

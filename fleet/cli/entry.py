@@ -11,6 +11,7 @@ from fleet.cli.answers import FleetCommand
 from fleet.cli.check import check
 from fleet.cli.cost import cost
 from fleet.cli.diff import diff
+from fleet.cli.dlq import dlq
 from fleet.cli.init import init
 from fleet.cli.plan import plan
 from fleet.cli.route import route
@@ -23,6 +24,9 @@ GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Write and check it": (init, check, simulate, schema),
 }
 """Heading in the help -> its commands."""
+
+COMMAND_GROUPS: dict[str, tuple[typer.Typer, ...]] = {"Look after what runs": (dlq,)}
+"""Heading in the help -> commands that have commands of their own."""
 
 GARBAGE_THRESHOLD = 200_000
 """Objects that are made before the first look for garbage; Python's own 700 suits programs that run for long."""
@@ -37,6 +41,10 @@ app = typer.Typer(
 for _group, _commands in GROUPS.items():
     for _command in _commands:
         app.command(cls=FleetCommand, rich_help_panel=_group)(_command)
+
+for _group, _typers in COMMAND_GROUPS.items():
+    for _typer in _typers:
+        app.add_typer(_typer, rich_help_panel=_group)
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,7 +22,7 @@ queues, tasks and numbers.
 | code | means |
 |---|---|
 | 0 | fine; for `fleet diff` whether there are differences or not |
-| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, an application that cannot be asked, a missed promise |
+| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, a missed promise, letters that stay, what cannot be asked |
 | 2 | a command line that is wrong, names an environment or a revision that is not there, or a file that cannot be written |
 
 ## JSON
@@ -69,6 +69,19 @@ SHAPES = {
         " a price of a pod-hour, `ratio` without the clairvoyant bound"
     ),
     "schema": "the schema itself, with or without the option",
+    "dlq list": (
+        "`[{queue, dead_letter_queue, count, looked, oldest_at, reasons: {reason: count}, tasks: {task: count}}]`; `count` is null where the broker has no"
+        " such queue, `looked` how many letters the rest is about, a moment is in seconds since the epoch"
+    ),
+    "dlq show": (
+        "`[{id, task, reason, queue, deaths, dead_at, due_at, sender, retries, replays, expires, arguments, error, traceback, size_bytes}]`;"
+        " null is what the message does not say"
+    ),
+    "dlq replay": (
+        "`{queue, dead_letter_queue, count, done, dry_run, tasks: {task: count}, left: [{id, task, why}], left_count, missing: [id], stopped, file}`;"
+        " `stopped` says why it ended early; with something left, missing or stopped the exit code is 1"
+    ),
+    "dlq drop": "as `fleet dlq replay`",
 }
 """Command -> what it prints for programs."""
 
@@ -77,11 +90,20 @@ def commands_page() -> str:
     """The page of every command: what it does, its arguments and options, its JSON."""
     group: Any = typer.main.get_command(app)
     lines = [INTRODUCTION]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         lines += [f"## fleet {name}\n", f"{command.help.strip()}\n", *_table(command), ""]
         if name in SHAPES:
             lines.append(f"JSON: {SHAPES[name]}.\n")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its name, those of a group after it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _table(command: Any) -> Iterator[str]:

@@ -18,6 +18,9 @@ MILLISECONDS = 1000
 POLICY_PRIORITY = 10
 """No two policies of a fleet match the same queue; above 0, they go before whatever general policy someone adds."""
 
+NO_DELIVERY_LIMIT = -1
+"""RabbitMQ's word for none (RabbitMQ 4.3 docs, Quorum Queues, "Poison Message Handling")."""
+
 PATTERN_HASH_LENGTH = 10
 """Hexadecimal digits that tell the patterns of one queue apart in the names of their bindings."""
 
@@ -60,6 +63,8 @@ USERS = (
     UserSpec(name="autoscaler", configure="^$", write="^$", read=".*", tags=("monitoring",)),
     # Declares the delayed-delivery tree and binds the queues to it; a binding needs write on its destination and read on its source.
     UserSpec(name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"),
+    # For people (`fleet dlq`): takes from the queues that are theirs and sends back by a queue's name, over the default exchange.
+    UserSpec(name="operator", configure="^$", write=r"^amq\.default$", read=r"^(unrouted|.*-dead)$"),
 )
 """Of every fleet."""
 
@@ -172,7 +177,12 @@ def unrouted_binding(fleet: str, topology: FleetTopology) -> Manifest:
 
 def _kept(vhost_name: str, name: str, *, keep_seconds: int | None = None) -> Manifest:
     """The policy of a queue that nobody consumes: bounded, and a full one refuses, so that the source keeps what it could not hand over."""
-    definition: Manifest = {"max-length": DEAD_MAX_LENGTH, "overflow": "reject-publish"}
+    definition: Manifest = {
+        "max-length": DEAD_MAX_LENGTH,
+        "overflow": "reject-publish",
+        # To look at a message is to take it and give it back, and RabbitMQ's own limit is 20: the next look would drop them all (tried on 4.3).
+        "delivery-limit": NO_DELIVERY_LIMIT,
+    }
     if keep_seconds is not None:
         definition["message-ttl"] = keep_seconds * MILLISECONDS
     return {

@@ -27,7 +27,7 @@ from tests.cluster.running_fleet import RunningFleet
 BROKER_VARIABLE = "FLEET_TEST_BROKER"
 PASSWORD = "of-a-test"
 READER = "reader"
-"""A user that only looks, into every queue: dead letters and unrouted messages are for people, and no user of a fleet may read them."""
+"""A user that only looks, into every queue: none of a fleet may read both the queues of workers and those for people."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import Reject
 
 app = Celery("pools")
 
@@ -37,6 +38,16 @@ def fail(log: str, name: str) -> None:
     """Always fails; says when it was tried."""
     _write(log, f"tried {name} {time.time():.3f}")
     raise ConnectionError(name)
+
+
+@app.task(name="pools.reject_once")
+def reject_once(log: str, name: str) -> None:
+    """Gives its message up the first time, runs the second."""
+    line = f"rejected {name}"
+    if not Path(log).exists() or line not in Path(log).read_text(encoding="utf-8"):
+        _write(log, line)
+        raise Reject(name, requeue=False)
+    _write(log, f"ran {name}")
 
 
 @app.task(name="pools.ordered.urgent")

@@ -96,6 +96,7 @@ def test_dead_letters_are_bounded_in_number_and_age(queue: str, keep_millisecond
     assert policy["definition"] == {
         "max-length": 100_000,
         "overflow": "reject-publish",
+        "delivery-limit": -1,
         "message-ttl": keep_milliseconds,
     }
     assert re.compile(policy["pattern"]).search(f"{queue}-dead")
@@ -115,9 +116,9 @@ def test_no_queue_has_two_policies() -> None:
 
 
 def test_messages_without_a_route_stay_until_someone_looks() -> None:
-    """Nobody declared how long they may stay: they were accepted and never ran."""
+    """Nobody declared how long they may stay: they were accepted and never ran. However often someone looks, they stay."""
     definition = shared_topology().one("Policy", "unrouted").inputs["spec"]["definition"]
-    assert definition == {"max-length": 100_000, "overflow": "reject-publish"}
+    assert definition == {"max-length": 100_000, "overflow": "reject-publish", "delivery-limit": -1}
 
 
 def test_other_publishers_reach_a_queue_by_its_patterns() -> None:
@@ -200,6 +201,15 @@ def _may(user: str, right: str, name: str) -> bool:
         pytest.param("topology", "configure", "celery_delayed_0", True, id="the-job-declares-the-tree"),
         pytest.param("topology", "configure", "tasks", False, id="and-only-the-tree"),
         pytest.param("topology", "read", "high", False, id="the-job-reads-no-queue"),
+        pytest.param("operator", "read", "high-dead", True, id="the-operator-takes-dead-letters"),
+        pytest.param("operator", "read", "unrouted", True, id="and-unrouted-messages"),
+        pytest.param("operator", "read", "high", False, id="but-no-tasks"),
+        pytest.param("operator", "read", "celery_delayed_3", False, id="nor-what-is-not-due"),
+        pytest.param("operator", "write", "amq.default", True, id="the-operator-sends-back-by-a-queues-name"),
+        pytest.param("operator", "write", "tasks", False, id="and-by-no-exchange-of-ours"),
+        pytest.param("operator", "configure", "high-dead", False, id="the-operator-declares-nothing"),
+        pytest.param("worker", "write", "amq.default", False, id="which-no-worker-may"),
+        pytest.param("producer", "write", "amq.default", False, id="and-no-producer"),
         pytest.param("ingress", "write", "ingress", True, id="another-publisher-publishes"),
         pytest.param("ingress", "write", "tasks", False, id="but-not-where-celery-does"),
         pytest.param("ingress", "write", "", False, id="nor-to-a-queue-by-its-name"),
@@ -218,7 +228,9 @@ def test_only_the_autoscaler_may_see_the_management_api() -> None:
     tags: dict[str, Any] = {
         item.inputs["metadata"]["name"]: item.inputs["spec"].get("tags") for item in recorded.of("User")
     }
-    assert tags == {"producer": None, "worker": None, "topology": None, "autoscaler": ["monitoring"]}
+    assert tags == {
+        "producer": None, "worker": None, "topology": None, "operator": None, "autoscaler": ["monitoring"],
+    }  # fmt: skip
     assert shared_topology(plan=full_plan()).one("User", "ingress").inputs["spec"].get("tags") is None
     references = recorded.one("TriggerAuthentication").inputs["spec"]["secretTargetRef"]
     assert {(item["parameter"], item["name"], item["key"]) for item in references} == {

@@ -123,6 +123,7 @@ print({json.dumps(results)!r} if "-l" in words else {json.dumps({"data": secrets
     )
     with fleet_variables(target, tmp_path) as variables:
         assert (variables["FLEET_BROKER_USERNAME"], variables["FLEET_BROKER_PASSWORD"]) == ("me", "s3cret")
+        assert (variables["FLEET_OPERATOR_USERNAME"], variables["FLEET_OPERATOR_PASSWORD"]) == ("me", "s3cret")
         assert variables["FLEET_RESULTS_PASSWORD"] == "results"
         assert listens(int(variables["FLEET_BROKER_PORT"]))
         assert load_document(Path(variables["FLEET_DOCUMENT"]), ProducerDocument).fleet == "celery-fleet"
