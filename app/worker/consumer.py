@@ -5,6 +5,7 @@ again. Left out is Celery's `DelayedDelivery` step: the tree exists already, and
 consistent-hash exchange refuses (tried on RabbitMQ 4.3).
 """
 
+import logging
 import time
 from typing import Any
 
@@ -21,6 +22,8 @@ LOOP_SECONDS = 60.0
 
 OVERDUE_SECONDS = 60.0
 """A task this far above its hard limit is one that the pool failed to end."""
+
+logger = logging.getLogger(__name__)
 
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
@@ -82,6 +85,11 @@ class QueueConsumer(Consumer):
 
     def _loop_turns(self) -> bool:
         return self.controller.use_eventloop or time.monotonic() - self._loop_turned < LOOP_SECONDS
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """What cannot be read is given up, to the dead letters; Celery (5.7) acknowledges it, and an accepted message would be gone."""
+        logger.error("a message of %s cannot be read: %s", message.delivery_info.get("routing_key"), exc)
+        message.reject_log_error(logger, self.connection_errors)
 
     def ensure_connected(self, connection: Any) -> Any:
         """As Celery, with a sign of life at every try: a broker that is away is no reason to restart a worker."""

@@ -173,6 +173,34 @@ def test_a_task_that_gave_its_message_up_runs_after_its_replay(fleet_of_letters:
     assert fleet.ready("gevent-dead") == 0
 
 
+@pytest.mark.parametrize(
+    ("task", "body", "properties"),
+    [
+        pytest.param("pools.mark", "[", {"content_type": "application/json"}, id="no-json"),
+        pytest.param("pools.mark", b"\xff\xfe", {"content_type": "application/json"}, id="no-text"),
+        pytest.param("pools.mark", "cos\nsystem", {"content_type": "application/x-python-serialize"}, id="a-pickle"),
+        pytest.param("os.system", '[["true"], {}, {}]', {"content_type": "application/json"}, id="of-no-task-of-ours"),
+        pytest.param(None, "text", {}, id="of-no-task-at-all"),
+    ],
+)
+def test_what_a_worker_cannot_read_is_a_dead_letter(
+    fleet_of_letters: Fleet, tmp_path: Path, task: str | None, body: str | bytes, properties: dict[str, str]
+) -> None:
+    """It is neither run nor gone, and the worker goes on."""
+    fleet, log = fleet_of_letters, tmp_path / "events"
+    headers = {} if task is None else {"task": task, "id": str(uuid.uuid4()), "lang": "py"}
+    with working(fleet.declared, "gevent", tmp_path) as worker:
+        with fleet.connection("producer") as connection, connection.channel() as channel:
+            wire = amqp.Message(body, application_headers=headers, content_encoding="utf-8", **properties)
+            channel.basic_publish(wire, exchange="tasks", routing_key="gevent")
+        fleet.send("pools.mark", str(log), "after", queue="gevent")
+        assert lines(log, 1) == ["ran after"]
+        fleet.await_ready("gevent-dead", 1)
+        assert worker.stop() == 0
+    (shown,) = fleet.dlq("show", "gevent")
+    assert (shown["reason"], shown["task"]) == ("rejected", task)
+
+
 def test_the_delivery_limit_starts_anew(fleet_of_letters: Fleet) -> None:
     """A message that killed twenty workers has twenty again, and its deaths are not counted on."""
     fleet = fleet_of_letters
