@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.results_file import keep_figures
+from ops.progress import Progress
+from ops.scanning import scan_python
+from ops.target import own_environment
 from tests.engine.conftest import ROOT, engine_variables, new_aws_project
+from tests.scan.findings import findings_unexplained
 
 NAME = "eks"
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -64,10 +68,17 @@ def cost(_: Mapping[str, str]) -> dict[str, Any]:
     return figures
 
 
+def findings(_: Mapping[str, str]) -> dict[str, Any]:
+    """What checkov and the schemas of Kubernetes and of the operators find in all environments, and no reason explains."""
+    python = scan_python(own_environment(os.environ), Progress())
+    return {"findings_unexplained": findings_unexplained(str(python))}
+
+
 MEASUREMENTS: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
     "preview": preview,
     "engine_tests": engine_tests,
     "cost": cost,
+    "findings": findings,
 }
 
 
