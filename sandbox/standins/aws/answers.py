@@ -74,7 +74,12 @@ def changed(
 ) -> Properties:
     """The state after an update: the new inputs, and what AWS had added before."""
     inner = {outer for outer, _ in COMPUTED_INSIDE.get(resource.token, ())}
-    kept = {name: value for name, value in old_state.items() if name not in old_inputs}
+    # What AWS would choose stays as it is when a program no longer chooses it.
+    kept = {
+        name: value
+        for name, value in old_state.items()
+        if name not in old_inputs or (name in resource.outputs and resource.outputs[name].required)
+    }
     state = {**kept, **_stated(inputs), **_from_settings(account, resource, inputs)}
     for name in inner & set(state):
         if isinstance(old_state.get(name), dict) and isinstance(state[name], dict):

@@ -227,6 +227,19 @@ def test_an_update_keeps_what_aws_added_and_counts_versions() -> None:
         assert (after["imageId"], after["arn"], after["latestVersion"]) == ("ami-2", state["arn"], version)
 
 
+def test_what_a_program_no_longer_chooses_stays_as_it_is() -> None:
+    """AWS keeps the version of a cluster whose program stops naming one, and forgets an option that is off without it."""
+    one = provider()
+    old = cluster(version="1.35", zonalShiftConfig={"enabled": True})
+    made, state = created(one, CLUSTER, old)
+    request = provider_pb2.UpdateRequest(
+        id=made, urn=urn(CLUSTER), olds=marshal(state), old_inputs=marshal(old), news=marshal(cluster())
+    )
+    after = unmarshal(asyncio.run(one.update(request)).properties)
+    assert after["version"] == "1.35"
+    assert "zonalShiftConfig" not in after
+
+
 def test_subnets_that_overlap_are_refused() -> None:
     """AWS refuses the second one."""
     one = provider()
