@@ -1,7 +1,7 @@
 """The executable `aws` of the sandbox: `aws eks get-token` for an EKS cluster that is stood in for, and nothing else.
 
-The invariant: it lies in the sandbox's own folder of programs, only where no real `aws` is on PATH, and what it gives is
-good for the sandbox's own API server alone.
+The invariant: it lies in the sandbox's own folder of programs, only where Pulumi's AWS plugin is stood in for, and what it
+gives is good for the sandbox's own API server alone. Every other command goes on to the real `aws` of the machine.
 
 Source: AWS CLI command reference, `eks get-token` (an ExecCredential of `client.authentication.k8s.io/v1beta1`);
 Kubernetes docs, "Authenticating", client-go credential plugins.
@@ -19,6 +19,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox.standins import variables
+from sandbox.standins.install import AWS_CLI, MARKER
 
 API_VERSION: Final = "client.authentication.k8s.io/v1beta1"
 NO_SUCH_COMMAND: Final = 252
@@ -47,10 +48,22 @@ def _read(kubeconfig: Path, user: dict[str, str], key: str) -> str:
     return (kubeconfig.parent / user[key]).read_text()
 
 
+def real_program(path: str) -> str:
+    """The machine's own `aws` on PATH; empty where there is none."""
+    for folder in path.split(os.pathsep):
+        candidate = Path(folder) / AWS_CLI.executable
+        if os.access(candidate, os.X_OK) and MARKER.encode() not in candidate.read_bytes()[:4096]:
+            return str(candidate)
+    return ""
+
+
 def main() -> None:
-    """Print the credential, or say what this is."""
+    """Print the credential, go on to the real program, or say what this is."""
     kubeconfig = os.environ.get(variables.EKS_KUBECONFIG)
-    if sys.argv[1:3] != ["eks", "get-token"]:
+    is_token = sys.argv[1:3] == ["eks", "get-token"]
+    if not (is_token and kubeconfig) and (real := real_program(os.environ.get("PATH", ""))):
+        os.execv(real, [AWS_CLI.executable, *sys.argv[1:]])  # noqa: S606 - a person's own program and arguments
+    if not is_token:
         sys.stderr.write("this is the sandbox's stand-in for the AWS CLI: it knows `aws eks get-token` alone\n")
         sys.exit(NO_SUCH_COMMAND)
     if not kubeconfig:

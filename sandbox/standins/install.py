@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import shlex
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +49,6 @@ def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
     Returns: one line for each stand-in that is in use, to be shown to the user.
     """
     lines = [_installed(bin_dir, LANGUAGE_HOST)]
-    real = shutil.which(AWS_CLI.executable)
-    if real is None or Path(real).parent == bin_dir:
-        lines.append(_installed(bin_dir, AWS_CLI))
     for name, stand_in in RESOURCE_PLUGINS.items():
         try:
             version = importlib.metadata.version(f"pulumi-{name}")
@@ -60,6 +56,9 @@ def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
             continue  # A program cannot use a plugin whose package is not installed.
         folder = pulumi_home / "plugins" / f"resource-{name}-v{version}"
         lines.append(_installed(folder, stand_in, version))
+        if name == "aws" and lines[-1]:
+            # Tokens come from where the clusters come from.
+            lines.append(_installed(bin_dir, AWS_CLI))
     return [line for line in lines if line]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +57,31 @@ def test_it_says_what_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
 ) -> None:
     """A person who types `aws` in the sandbox must not take it for the real one."""
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, *arguments)
     assert ended.value.code == code
     assert "stand-in" in capsys.readouterr().err
 
 
-def test_it_is_not_installed_beside_a_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_commands_reach_the_real_program(tmp_path: Path) -> None:
     """A shell of the sandbox never hides the user's own AWS CLI."""
     install_plugins(tmp_path / "home", tmp_path / "bin")
     (tmp_path / "real").mkdir()
     real = tmp_path / "real" / "aws"
-    real.write_text("#!/bin/sh\n")
+    real.write_text('#!/bin/sh\necho "real: $*"\n')
     real.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "real"))
+    path = os.pathsep.join([str(tmp_path / "bin"), str(tmp_path / "real"), os.defpath])
+    command = [str(tmp_path / "bin" / "aws"), "s3", "ls"]
+    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "real: s3 ls\n"
+
+
+def test_it_is_not_installed_where_the_real_plugin_makes_the_clusters(tmp_path: Path) -> None:
+    """A token of the sandbox would be of no use for them."""
+    install_plugins(tmp_path / "home", tmp_path / "bin")
+    (plugin,) = (tmp_path / "home").rglob("pulumi-resource-aws")
+    plugin.write_bytes(b"the real one")
     install_plugins(tmp_path / "home", tmp_path / "other")
+    assert (tmp_path / "bin" / "aws").exists()
     assert not (tmp_path / "other" / "aws").exists()
-    assert shutil.which("aws") == str(real)
