@@ -133,6 +133,9 @@ class DeadLetterSpec(Model):
     keep: Duration = 14 * 86400.0
     """How long they are kept for people to look at; then the broker drops them."""
 
+    failed: bool = False
+    """Whether a task that failed for good (no retry left, over its limit) is kept there too, with its error and traceback."""
+
 
 class DownstreamSpec(Model):
     """Something that the tasks use and that takes only so many at once, such as a database's connection pool."""

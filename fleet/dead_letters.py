@@ -28,6 +28,9 @@ OTHER_NAMES = "(others)"
 NO_TASK = "(no task)"
 """Stands for messages without the header `task`."""
 
+FAILED_REASON = "failed"
+"""Why a worker put a task among the dead letters: it failed for good, and the catalogue keeps such tasks."""
+
 UNROUTED_REASON = "unrouted"
 """Why a message is in `unrouted`; the other reasons are RabbitMQ's: rejected, delivery_limit, expired, maxlen."""
 
@@ -91,7 +94,7 @@ class Letter(Record, frozen=True, kw_only=True):
     id: str | None
     task: str | None
     reason: str | None
-    """RabbitMQ's reason of its last death, or `unrouted`."""
+    """RabbitMQ's reason of its last death, `failed` or `unrouted`."""
     queue: str | None
     """Broker queue that it died in; of an unrouted one, its routing key."""
     deaths: int
@@ -109,9 +112,9 @@ class Letter(Record, frozen=True, kw_only=True):
     arguments: str | None
     """As Celery shows them in its logs, shortened."""
     error: str | None
-    """What the task failed with, where a worker said so in the header `fleet_error`."""
+    """What the task failed with, where its worker said so."""
     traceback: str | None
-    """The end of its traceback, where a worker said so in the header `fleet_traceback`."""
+    """The end of its traceback."""
     size_bytes: int
 
 

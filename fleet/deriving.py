@@ -105,6 +105,7 @@ def derive_queue(name: str, spec: QueueSpec, environment: Environment) -> QueueP
             shards=spec.shards,
             consumer_timeout_seconds=timeout,
             dead_letter_keep_seconds=math.ceil(spec.dead_letter.keep),
+            keeps_failed=spec.dead_letter.failed,
             ingress_patterns=tuple(dict.fromkeys(spec.binds)),
         ),
         worker=worker,

@@ -55,6 +55,8 @@ class WorkerDocument(Record, frozen=True, kw_only=True):
     shard: str
     """Broker queue that this Deployment consumes."""
     worker: WorkerPlan
+    failed_queue: str | None = None
+    """Broker queue that gets the tasks that failed for good; None where the catalogue keeps none."""
 
 
 class DelayedBinding(Record, frozen=True, kw_only=True):
@@ -97,7 +99,13 @@ def producer_document(plan: Plan) -> ProducerDocument:
 
 def worker_document(plan: Plan, queue: QueuePlan, shard: str) -> WorkerDocument:
     """The part of the Plan that the workers of one broker queue need."""
-    return WorkerDocument(producer=producer_document(plan), queue=queue.name, shard=shard, worker=queue.worker)
+    return WorkerDocument(
+        producer=producer_document(plan),
+        queue=queue.name,
+        shard=shard,
+        worker=queue.worker,
+        failed_queue=queue.topology.dead_letter_queue if queue.topology.keeps_failed else None,
+    )
 
 
 def delayed_delivery_document(plan: Plan) -> DelayedDeliveryDocument:

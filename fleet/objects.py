@@ -68,6 +68,8 @@ def _topology(plan: Plan, queue: QueuePlan) -> Iterator[_Object]:
         for shard in topology.shards:
             yield "Binding", shard, queue.name
     yield "Binding", queue.name, topology.sharded
+    if topology.keeps_failed:
+        yield "Binding", topology.dead_letter_queue, topology.dead_letter_queue
     for pattern in topology.ingress_patterns:
         yield "Binding", f"{queue.name} by {pattern}", topology.sharded
     keep_seconds = topology.policy.dead_letter_keep_seconds

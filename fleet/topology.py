@@ -69,6 +69,9 @@ class QueueTopology(Record, frozen=True, kw_only=True):
 
     policy: QueuePolicy
 
+    keeps_failed: bool = False
+    """Whether workers put tasks that failed for good into the dead-letter queue."""
+
     ingress_patterns: tuple[str, ...] = ()
     """Routing patterns that lead from the ingress exchange to this queue."""
 
@@ -106,6 +109,7 @@ def derive_queue_topology(
     shards: int,
     consumer_timeout_seconds: int,
     dead_letter_keep_seconds: int,
+    keeps_failed: bool = False,
     ingress_patterns: tuple[str, ...] = (),
 ) -> QueueTopology:
     """The broker's side of one queue.
@@ -121,5 +125,6 @@ def derive_queue_topology(
             consumer_timeout_seconds=consumer_timeout_seconds,
             dead_letter_keep_seconds=dead_letter_keep_seconds,
         ),
+        keeps_failed=keeps_failed,
         ingress_patterns=ingress_patterns,
     )

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from app.waits import DUE_HEADER
-from fleet.dead_letters import UNROUTED_REASON, Letter
+from fleet.dead_letters import FAILED_REASON, UNROUTED_REASON, Letter
 
 ARGUMENTS_LENGTH = 500
 """Characters of the arguments that are told."""
@@ -29,10 +29,18 @@ REPLAYS_HEADER = "fleet_replays"
 
 ERROR_HEADER = "fleet_error"
 TRACEBACK_HEADER = "fleet_traceback"
+FAILED_IN_HEADER = "fleet_failed_in"
+"""Broker queue of a task that failed for good: its worker put it among the dead letters, and RabbitMQ wrote no death."""
+
+FAILED_AT_HEADER = "fleet_failed_at"
+"""Seconds since the epoch, by the worker's clock."""
 
 STALE_HEADERS = frozenset(
-    {"x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC", ERROR_HEADER, TRACEBACK_HEADER}
-)
+    {
+        "x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC",
+        ERROR_HEADER, TRACEBACK_HEADER, FAILED_IN_HEADER, FAILED_AT_HEADER,
+    }
+)  # fmt: skip
 STALE_PREFIXES = ("x-first-death-", "x-last-death-")
 
 KEPT_PROPERTIES = (
@@ -102,7 +110,7 @@ def dead_at(message: Message) -> float | None:
     """When it died; RabbitMQ's times are in UTC and py-amqp's carry no zone."""
     time = _last_death(message.headers).get("time")
     if not isinstance(time, datetime):
-        return None
+        return _number(time)
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
@@ -159,9 +167,16 @@ def _plain(value: object) -> object:
 
 
 def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As RabbitMQ writes it, or as the worker that gave the task up did."""
     deaths = headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else None
-    return first if isinstance(first, dict) else {}
+    if isinstance(first, dict):
+        return first
+    if FAILED_IN_HEADER not in headers:
+        return {}
+    return {
+        "queue": headers[FAILED_IN_HEADER], "reason": FAILED_REASON, "count": 1, "time": headers.get(FAILED_AT_HEADER),
+    }  # fmt: skip
 
 
 def _arguments(message: Message) -> str:

@@ -15,6 +15,7 @@ from app.retries import retry_tasks
 from app.settings import configure
 from app.store import StoreError, connect_store, read_cancelled
 from app.waits import QueueCounters, count_tasks, counters_key
+from app.worker.failures import keep_failed_tasks
 from fleet.documents import WorkerDocument
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     configure(app, document, environ)
     register_tasks(app)
     retry_tasks(app, document)
+    keep_failed_tasks(app, document)
     if connections.results is not None:
         address = connections.results
         count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))

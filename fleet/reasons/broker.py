@@ -36,6 +36,14 @@ _KEEP = Number(
 KEEP_STATED = _KEEP.stated()
 KEEP_DEFAULT = _KEEP.default("two weeks: long enough for people to look", CATALOGUE_DEFAULT)
 
+_FAILED = Number(
+    path="broker.dead_letter_failed",
+    means="Whether tasks that failed for good are kept there too",
+    fields=("topology.keeps_failed",),
+)
+FAILED_STATED = _FAILED.stated()
+FAILED_DEFAULT = _FAILED.default("the results store and the worker's log tell of them", CATALOGUE_DEFAULT)
+
 _DELIVERIES = Number(
     path="broker.delivery_limit",
     means="Deliveries after which a message is given up",
@@ -86,6 +94,10 @@ def explain(subject: Subject) -> Iterator[Reason]:
     yield subject.reason(
         KEEP_STATED if is_stated(spec, "dead_letter", "keep") else KEEP_DEFAULT,
         format_duration(policy.dead_letter_keep_seconds),
+    )
+    yield subject.reason(
+        FAILED_STATED if is_stated(spec, "dead_letter", "failed") else FAILED_DEFAULT,
+        "yes" if queue.topology.keeps_failed else "no",
     )
     yield subject.reason(DELIVERIES, str(policy.delivery_limit))
     yield subject.reason(LENGTH, str(policy.max_length), messages=str(topology.MAX_LENGTH), shards=shards)

@@ -238,7 +238,10 @@ def shard_exchange(fleet: str, topology: FleetTopology, queue: QueuePlan) -> Man
 
 
 def task_bindings(fleet: str, topology: FleetTopology, queue: QueuePlan) -> dict[str, Manifest]:
-    """Name -> binding: the task exchange to the queue by its exact name; of a sharded queue, to its exchange and on to each shard with weight 1."""
+    """Name -> binding: the task exchange to the queue by its exact name; of a sharded queue, to its exchange and on to each shard with weight 1.
+
+    Where failed tasks are kept, the task exchange is bound to the dead-letter queue too: a worker publishes there and to no queue directly.
+    """
     sharded = queue.topology.sharded
     routes = {
         queue.name: _Route(
@@ -252,6 +255,9 @@ def task_bindings(fleet: str, topology: FleetTopology, queue: QueuePlan) -> dict
         routes |= {
             shard: _Route(source=queue.name, destination=shard, routing_key="1") for shard in queue.topology.shards
         }
+    if queue.topology.keeps_failed:
+        dead = queue.topology.dead_letter_queue
+        routes[dead] = _Route(source=topology.exchange, destination=dead, routing_key=dead)
     return {name: _binding(fleet, topology.vhost, name, route, queue=queue.name) for name, route in routes.items()}
 
 

@@ -329,6 +329,16 @@ def test_what_a_letter_says_of_itself() -> None:
     assert (letter.retries, letter.replays, letter.due_at, letter.expires) == (2, 1, 5.0, "2026")
 
 
+def test_a_task_that_its_worker_put_there() -> None:
+    """No death of RabbitMQ's is written; its replay carries nothing of the failure."""
+    failed = {"fleet_failed_in": "spread-1", "fleet_failed_at": 5.0, "fleet_error": "E: no", "fleet_traceback": "at"}
+    message = Message(body=b"", properties={}, headers={"id": "1", "task": "a", **failed}, routing_key="spread-dead")
+    letter = read_letter(message, unrouted=False, arguments=False)
+    assert (letter.reason, letter.queue, letter.dead_at, letter.deaths) == ("failed", "spread-1", 5.0, 1)
+    assert (letter.error, letter.traceback) == ("E: no", "at")
+    assert set(replayed(message, NOW).headers) == {"id", "task", "retries", "fleet_due_at", "fleet_replays"}
+
+
 AMQP_VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -351,6 +361,8 @@ KNOWN = [
     "fleet_due_at",
     "fleet_replays",
     "fleet_traceback",
+    "fleet_failed_in",
+    "fleet_failed_at",
 ]
 
 

@@ -106,7 +106,7 @@ def further_fields(draw: st.DrawFn, *, word: str, wait_seconds: int, mean: int) 
     """What may be stated beside the rest; `word` is the queue's alone."""
     found: Raw = {
         "binds": draw(st.lists(st.sampled_from([f"{word}.#", f"{word}.*.done", f"{word}.new.*"]), max_size=2)),
-        "dead_letter": {"keep": f"{draw(st.integers(1, 2000))}h"},
+        "dead_letter": {"keep": f"{draw(st.integers(1, 2000))}h", "failed": draw(st.booleans())},
         "schedule": [
             {**window, "min": draw(st.integers(1, 8))}
             for window in draw(st.lists(st.sampled_from(WINDOWS), max_size=3))

@@ -186,6 +186,8 @@ def assert_shows(reason: Reason, deployed: Any) -> None:
         assert {key: int(number) for key, number in shown} == deployed, reason
     elif isinstance(deployed, RetryPlan):
         assert reason.value == str(deployed.max_retries), reason
+    elif isinstance(deployed, bool):
+        assert reason.value == {True: "yes", False: "no"}[deployed], reason
     elif isinstance(deployed, str):
         assert reason.value == deployed, reason
     else:

@@ -54,7 +54,7 @@ queues:
     load: {peak: 120/s}
     wait: {promise: 1s}
     binds: ["orders.#", "shop.order.*"]
-    dead_letter: {keep: 2d}
+    dead_letter: {keep: 2d, failed: true}
     schedule:
       - {from: "0 8 * * 1-5", to: "0 18 * * 1-5", timezone: Europe/Berlin, min: 5}
       - {from: "0 22 * * *", to: "0 2 * * *", min: 4}

@@ -94,8 +94,10 @@ def test_every_queue_has_a_consumer_an_autoscaler_and_a_way_in(raw: Raw) -> None
             item["spec"]["destination"] for item in bindings.values() if item["spec"]["destinationType"] == "queue"
         }
         declared = topology.task_queues(plan.fleet, plan.topology, queue, DeletionPolicy.RETAIN)
-        assert reached == set(queue.topology.shards)
-        assert reached | {queue.topology.dead_letter_queue} == declared.keys()
+        dead = queue.topology.dead_letter_queue
+        assert reached - {dead} == set(queue.topology.shards)
+        assert (dead in reached) == queue.topology.keeps_failed
+        assert reached | {dead} == declared.keys()
         entry = bindings[queue.name]["spec"]
         assert (entry["source"], entry["routingKey"]) == (plan.topology.exchange, queue.name)
         for shard in queue.topology.shards:

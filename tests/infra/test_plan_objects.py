@@ -104,6 +104,7 @@ def _changed(queue: str, **fields: Any) -> Raw:
         pytest.param(_changed("money", shards=1), id="no-shards-any-more"),
         pytest.param(_changed("mail", binds=["mail.#", "post.*"]), id="the-first-publishers-that-are-not-celery"),
         pytest.param(_changed("mail", dead_letter={"keep": "3d"}), id="dead-letters"),
+        pytest.param(_changed("mail", dead_letter={"failed": True}), id="failed-tasks-are-kept"),
         pytest.param(_changed("mail", capacity="spot"), id="capacity"),
         pytest.param(_changed("mail", pod={"env": {"A": "b"}}), id="environment-of-the-pods"),
         pytest.param(_changed("mail", replicas={"min": 2}), id="minimum"),

@@ -125,12 +125,20 @@ def test_other_publishers_reach_a_queue_by_its_patterns() -> None:
     """They stand on an exchange of their own, which Celery never sees; a sharded queue is reached through its exchange."""
     assert bindings(queue_topology("orders", plan=full_plan())) == {
         ("tasks", "queue", "orders", "orders"),
+        ("tasks", "queue", "orders-dead", "orders-dead"),
         ("ingress", "queue", "orders", "orders.#"),
         ("ingress", "queue", "orders", "shop.order.*"),
     }
     assert ("ingress", "exchange", "mail", "mail.#") in bindings(queue_topology("mail", plan=full_plan()))
     exchange = shared_topology(plan=full_plan()).one("Exchange", "ingress").inputs["spec"]
     assert (exchange["type"], exchange["arguments"]) == ("topic", {"alternate-exchange": "unrouted"})
+
+
+def test_workers_reach_the_dead_letters_where_failed_tasks_are_kept() -> None:
+    """Over the exchange that they may write already; elsewhere nothing but the broker gets there."""
+    dead = ("tasks", "queue", "orders-dead", "orders-dead")
+    assert dead in bindings(queue_topology("orders", plan=full_plan()))
+    assert {binding[2] for binding in bindings(queue_topology("reports", plan=full_plan()))} == {"reports"}
 
 
 def test_a_fleet_without_patterns_has_no_way_in_for_others() -> None:
