@@ -49,7 +49,7 @@ clean: venv ## Stop everything and drop the caches and .venv too
 check: venv ## Format, lint, types, import contracts and fast tests: under a minute
 	@.ci/check $(BIN)
 
-scan: venv ## Scan all that would be made with checkov, offline; needs no cluster and no account
+scan: venv ## Hold all that would be made against checkov, schemas and an account in memory; offline
 	@$(BIN)/python -m ops scan
 
 test: check scan ## The checks and the scan, then the tests on the real engine and a real cluster

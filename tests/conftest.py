@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, settings
 NEEDS = {
     "cluster": ("FLEET_CLUSTER_TESTS", "a running sandbox; `make test` starts it"),
     "engine": ("FLEET_ENGINE_TESTS", "the real pulumi; `make test` builds it"),
-    "scan": ("FLEET_SCAN_TESTS", "checkov in an environment of its own; `make scan` installs it"),
+    "scan": ("FLEET_SCAN_TESTS", "the tools and the minute of `make scan`"),
 }
 """Marker -> environment variable that says it can run, and what it needs."""
+
+WHOLE_STACKS = ("tests/stacks/test_eks", "tests/infra/aws/test_contract.py")
+"""Tests that read the graphs of whole EKS stacks: on one process of pytest-xdist, which records each graph once."""
 
 # Commands under test print as where nobody looks; pytest-xdist tells its workers how wide a terminal is.
 os.environ.pop("COLUMNS", None)
@@ -37,6 +40,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.nodeid.startswith(WHOLE_STACKS):
+            item.add_marker(pytest.mark.xdist_group("eks"))
         for marker, (variable, needs) in NEEDS.items():
             if item.get_closest_marker(marker) is not None and os.environ.get(variable) != "1":
                 item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))

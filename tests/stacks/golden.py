@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.infra.recording import Recorded, Registration
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
-FOLDER = Path(__file__).resolve().parent / "golden"
+FOLDER = Path(__file__).resolve().parent / "graphs"
 
 Graph = Mapping[str, frozenset[str]]
 

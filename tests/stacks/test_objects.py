@@ -19,6 +19,8 @@ from tests.infra.pod_security import pod_of, restricted_errors
 from tests.infra.recording import Recorded
 from tests.stacks.programs import EKS_STACKS, eks_graph, run_stack
 
+pytestmark = pytest.mark.scan
+
 STACKS = ("local", *EKS_STACKS)
 VERSIONS = ("1.35", "1.36")
 

@@ -13,6 +13,8 @@ from tests.infra.aws.samples import AWS_COMPONENTS, component_graph
 from tests.infra.recording import record
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
+pytestmark = pytest.mark.scan
+
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
