@@ -15,7 +15,7 @@ from typing import Any
 from amqp.exceptions import AMQPError, ChannelError, MessageNacked
 from kombu.exceptions import EncodeError, KombuError, LimitExceeded, OperationalError
 
-from app.confirms import PipelinedChannel
+from app.confirms import PipelinedChannel, abandon
 from fleet.errors import FleetError
 
 UNSETTLED_AT_MOST = 512
@@ -111,11 +111,13 @@ class _Batch:
                 try:
                     left = max(0.001, self._end - time.monotonic())
                     connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=left)
-                    with connection.channel() as channel:
-                        self._send(PipelinedChannel(channel, self._settled), self._app.amqp.Producer(channel))
+                    channel = connection.channel()
+                    self._send(PipelinedChannel(channel, self._settled), self._app.amqp.Producer(channel))
+                    # Only here: a broker that has not confirmed everything may answer no goodbye.
+                    channel.close()
                 except BaseException:
-                    # Closed without a word: a blocked broker does not answer one. The pool makes another.
-                    connection.collect()
+                    # The pool makes another.
+                    abandon(connection)
                     raise
         except BROKER_ERRORS as error:
             self._failure = error

@@ -32,6 +32,8 @@ class Answer(Enum):
     LATE = auto()
     """Acknowledged only when the next message has come."""
     SILENCE = auto()
+    BLOCK = auto()
+    """Nothing is read or answered any more, as RabbitMQ does to who publishes during a memory or disk alarm."""
     CLOSE_CHANNEL = auto()
     HANG_UP = auto()
 
@@ -65,6 +67,8 @@ class AmqpBroker:
     decide: Decide
     published: list[Published] = field(default_factory=list)
     connections: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when the test is over."""
 
     @property
     def ids(self) -> list[str]:
@@ -166,6 +170,9 @@ class _Conversation:
             self._send(channel, (60, 120), "Lb", (tag, False))
         elif answer is Answer.CLOSE_CHANNEL:
             self._send(channel, (20, 40), "BsBB", (406, "PRECONDITION_FAILED", 60, 40))
+        elif answer is Answer.BLOCK:
+            self._broker.ended.wait()
+            raise _EndedError
         elif answer is Answer.HANG_UP:
             raise _EndedError
 
@@ -204,6 +211,7 @@ def amqp_broker(decide: Decide = lambda number, message: Answer.ACK) -> Iterator
     try:
         yield broker
     finally:
+        broker.ended.set()
         # A thread that waits in accept() is woken by a shutdown only.
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -195,6 +197,34 @@ def test_a_message_that_is_in_no_queue_is_told(store: Store, answer: Answer, say
         told = client.post(f"/tasks/{TASK}", CALL)
         assert_refused(told, started)
     assert told.json()["detail"] == says
+
+
+def publishing_threads() -> list[str]:
+    """What the threads of publishers wait in."""
+    found = [thread for thread in threading.enumerate() if thread.name.startswith("publish")]
+    frames = sys._current_frames()
+    return [frames[thread.ident].f_code.co_name for thread in found if thread.ident in frames]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda client: client.post(f"/tasks/{TASK}", CALL), id="one"),
+        pytest.param(lambda client: client.post("/tasks", {"tasks": [{"name": TASK, **CALL}]}), id="many"),
+    ],
+)
+def test_no_thread_stays_with_a_broker_that_blocks(store: Store, ask: Callable[[Client], Any]) -> None:
+    """It reads nothing more, so it would answer no goodbye either; a pod that is told to stop would wait for its threads."""
+    with (
+        amqp_broker(lambda *_: Answer.BLOCK) as broker,
+        publishing_to(broker.port) as app,
+        serving(app, store, seconds=1) as client,
+    ):
+        started = time.monotonic()
+        assert_refused(ask(client), started)
+        while "_worker" not in publishing_threads() and time.monotonic() - started < 12:
+            time.sleep(0.05)
+        assert set(publishing_threads()) == {"_worker"}
 
 
 # Reading
