@@ -16,9 +16,6 @@ NEEDS = {
 }
 """Marker -> environment variable that says it can run, and what it needs."""
 
-WHOLE_STACKS = ("tests/stacks/test_eks", "tests/infra/aws/test_contract.py")
-"""Tests that read the graphs of whole EKS stacks: on one process of pytest-xdist, which records each graph once."""
-
 # Commands under test print as where nobody looks; pytest-xdist tells its workers how wide a terminal is.
 os.environ.pop("COLUMNS", None)
 
@@ -40,8 +37,6 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.nodeid.startswith(WHOLE_STACKS):
-            item.add_marker(pytest.mark.xdist_group("eks"))
         for marker, (variable, needs) in NEEDS.items():
             if item.get_closest_marker(marker) is not None and os.environ.get(variable) != "1":
                 item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))

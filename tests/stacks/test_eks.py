@@ -13,6 +13,8 @@ from stacks.caller import ask_caller
 from tests.infra.recording import record
 from tests.stacks.programs import EKS_STACKS, PASSWORD, before, eks_graph, named, only, run_eks
 
+pytestmark = pytest.mark.scan
+
 each_stack = pytest.mark.parametrize("stack", EKS_STACKS)
 
 DRAIN_LIMIT_SECONDS = 900

@@ -9,6 +9,8 @@ import pytest
 from tests.infra.recording import Recorded
 from tests.stacks.programs import before, named, only, run_eks
 
+pytestmark = pytest.mark.scan
+
 
 @cache
 def auto_mode() -> Recorded:

@@ -9,6 +9,8 @@ import pytest
 from tests.infra.recording import Recorded
 from tests.stacks.programs import EKS_STACKS, eks_graph, named, only
 
+pytestmark = pytest.mark.scan
+
 each_stack = pytest.mark.parametrize("stack", EKS_STACKS)
 with_karpenter = pytest.mark.parametrize("stack", ["staging", "prod"])
 

@@ -17,6 +17,8 @@ from tests.infra.aws.samples import AWS_COMPONENTS, PLACE, TAGS, component_graph
 from tests.infra.recording import Recorded, Registration, record
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
+pytestmark = pytest.mark.scan
+
 each_component = pytest.mark.parametrize("name", list(AWS_COMPONENTS))
 each_graph = pytest.mark.parametrize("name", [*AWS_COMPONENTS, *EKS_STACKS])
 
