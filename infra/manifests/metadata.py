@@ -15,6 +15,9 @@ Component = Literal["worker", "web", "beat", "results", "broker", "delayed-deliv
 QUEUE_LABEL = "celery-fleet/queue"
 """Logical queue that an object serves."""
 
+PROFILE_LABEL = "celery-fleet/profile"
+"""On a worker Deployment: the profile of its queue, by which people and the policy pack tell who has a CPU limit."""
+
 READY = {"pulumi.com/waitFor": "condition=Ready"}
 """Annotation: Pulumi goes on only when the object says that it is ready. A custom resource without it counts as done at once."""
 

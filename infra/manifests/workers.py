@@ -11,7 +11,7 @@ from fleet.plan import QueuePlan
 from fleet.sizing import Resources
 from fleet.units import format_cpu, format_size
 from infra.manifests.extras import gpu_limits
-from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.metadata import PROFILE_LABEL, Manifest, metadata, selector
 from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, health_probe, pod_template
 from infra.placement import ANYWHERE, Placement
 
@@ -82,10 +82,11 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
         placement=worker.placement,
         run_folder=True,
     )
+    described = metadata(worker.fleet, name, "worker", queue=queue.name)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(worker.fleet, name, "worker", queue=queue.name),
+        "metadata": {**described, "labels": {**described["labels"], PROFILE_LABEL: queue.profile}},
         "spec": {
             "selector": {"matchLabels": selector(name)},
             # A new version proves itself before an old pod goes; the old one then has its whole grace.

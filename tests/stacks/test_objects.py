@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from fleet.units import parse_duration_seconds
+from policy.pod_security import restricted_errors
+from policy.pods import pod_of
 from tests.infra.definitions import DEFINITIONS, schema_errors
 from tests.infra.kubernetes_schemas import is_built_in, kubernetes_errors
-from tests.infra.pod_security import pod_of, restricted_errors
 from tests.infra.recording import Recorded
 from tests.stacks.programs import EKS_STACKS, eks_graph, run_stack
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.pod_security import pod_of, restricted_errors
+from policy.pod_security import restricted_errors
+from policy.pods import pod_of
 
 GOOD: dict[str, Any] = {
     "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
