@@ -12,6 +12,7 @@ from typing import Any
 from celery.utils.imports import symbol_by_name
 
 from app.application import load_application, register_tasks
+from app.logs import keep_celery_from_logging, set_up_logging
 from app.settings import configure
 from app.worker.health import BEAT, HealthFiles, run_folder
 from fleet.documents import ProducerDocument, load_document
@@ -36,6 +37,8 @@ def with_heartbeat(scheduler: type[Any], health: HealthFiles) -> type[Any]:
 def main() -> int:
     """Run until a signal ends it."""
     try:
+        set_up_logging(os.environ)
+        keep_celery_from_logging()
         document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
         app = load_application(document.application)
         configure(app, document, os.environ)

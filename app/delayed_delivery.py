@@ -19,6 +19,7 @@ from kombu.transport.native_delayed_delivery import (
 )
 
 from app.connections import Connections, read_connections
+from app.logs import set_up_logging
 from fleet.documents import DelayedBinding, DelayedDeliveryDocument, load_document
 from fleet.errors import FleetError
 
@@ -104,8 +105,8 @@ def _failed(connections: Connections, document: DelayedDeliveryDocument, error: 
 
 def main() -> int:
     """Exit code of the Job."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:
+        set_up_logging(os.environ)
         document = load_document(
             Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), DelayedDeliveryDocument
         )

@@ -8,6 +8,7 @@ import uvicorn
 
 from app.application import load_application, register_tasks
 from app.connections import read_connections
+from app.logs import set_up_logging
 from app.settings import configure
 from app.store import connect_store
 from app.web.api import create_api
@@ -32,6 +33,7 @@ Source: Elastic Load Balancing user guide, "Application Load Balancers", section
 def main() -> int:
     """Serve until a signal ends it."""
     try:
+        set_up_logging(os.environ)
         document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
         connections = read_connections(os.environ)
         limits = read_limits(os.environ)
@@ -57,6 +59,7 @@ def main() -> int:
         # A pod's own address is known to Kubernetes alone; the Service and the NetworkPolicy decide who reaches it.
         host=os.environ.get("FLEET_WEB_HOST", "0.0.0.0"),  # noqa: S104
         port=int(os.environ.get("FLEET_WEB_PORT", PORT)),
+        log_config=None,
         log_level="info",
         access_log=False,
         server_header=False,

@@ -16,6 +16,7 @@ from app.settings import configure
 from app.store import StoreError, connect_store, read_cancelled
 from app.waits import QueueCounters, count_tasks, counters_key
 from app.worker.failures import keep_failed_tasks
+from app.worker.logs import log_worker
 from fleet.documents import WorkerDocument
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     """Run until a signal ends it; the exit code."""
     producer, connections = document.producer, read_connections(environ)
+    log_worker(document, environ)
     app = load_application(producer.application)
     configure(app, document, environ)
     register_tasks(app)
@@ -34,6 +36,9 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
         count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))
         _learn_cancellations(connect_store(address), producer.fleet)
     worker: Any = app.Worker(**worker_options(document, connections.pod))
+    if app.conf.worker_redirect_stdouts:
+        # What tasks print becomes lines of the log; Celery does it where it sets up logging itself.
+        app.log.redirect_stdouts(app.conf.worker_redirect_stdouts_level)
     worker.start()
     return int(worker.exitcode or 0)
 
