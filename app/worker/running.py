@@ -11,6 +11,8 @@ from celery.worker import state
 
 from app.application import load_application, register_tasks
 from app.connections import read_connections
+from app.once import keep_leases
+from app.once.leases import Leases
 from app.retries import retry_tasks
 from app.settings import configure
 from app.store import StoreError, connect_store, read_cancelled
@@ -33,6 +35,7 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     keep_failed_tasks(app, document)
     if connections.results is not None:
         address = connections.results
+        keep_leases(Leases(lambda: connect_store(address)), producer.fleet)
         count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))
         _learn_cancellations(connect_store(address), producer.fleet)
     worker: Any = app.Worker(**worker_options(document, connections.pod))

@@ -332,6 +332,7 @@ def test_a_users_application_is_found_with_its_tasks() -> None:
     assert register_tasks(load_application("app.celery_app:celery_app")) == [
         "app.tasks.images.thumbnail",
         "app.tasks.mail.render",
+        "app.tasks.orders.charge",
         "app.tasks.orders.confirm",
         "app.tasks.reports.build",
     ]

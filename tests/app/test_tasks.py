@@ -3,13 +3,14 @@
 import base64
 import io
 import time
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from app.tasks.images import thumbnail
 from app.tasks.mail import render
-from app.tasks.orders import confirm
+from app.tasks.orders import charge, confirm
 from app.tasks.reports import build
 
 
@@ -47,9 +48,17 @@ def test_an_order_is_confirmed_alike_each_time() -> None:
     assert first["confirmation"] != confirm("A-2", 1999)["confirmation"]
 
 
-def test_an_order_below_zero_is_refused() -> None:
+@pytest.mark.parametrize("task", [confirm, charge], ids=["confirm", "charge"])
+def test_an_order_below_zero_is_refused(task: Any) -> None:
     with pytest.raises(ValueError, match="below zero"):
-        confirm("A-1", -1)
+        task("A-1", -1)
+
+
+def test_a_charge_is_known_to_the_provider_by_its_order() -> None:
+    """Called by hand there is no lease, so there is no fence."""
+    assert charge("A-1", 1999) == {
+        "order_id": "A-1", "charged_cents": 1999, "idempotency_key": "charge-A-1", "fence": None,
+    }  # fmt: skip
 
 
 def test_a_mail_holds_its_values() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Reject
 
+from app.once import fence, once
+
 app = Celery("pools")
 
 
@@ -80,6 +82,16 @@ def hold(log: str, name: str, seconds: float) -> None:
     _write(log, f"started {name}")
     time.sleep(seconds)
     _write(log, f"ran {name}")
+
+
+@app.task(name="pools.charge")
+@once(key=lambda log, order, seconds: order)
+def charge(log: str, order: str, seconds: float) -> str:
+    """Says when it starts and when it has had its effect, each with the fence."""
+    _write(log, f"started {order} {fence()}")
+    time.sleep(seconds)
+    _write(log, f"charged {order} {fence()}")
+    return order
 
 
 @app.task(name="pools.stubborn")

@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from celery import Celery
@@ -51,8 +52,10 @@ def working(
     pool: str,
     folder: Path,
     change: Callable[[WorkerDocument], WorkerDocument] = lambda same: same,
+    *,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Worker]:
-    """A worker of a pool's queue, ready."""
+    """A worker of a pool's queue, ready; `more` are further variables of its pod."""
     queue = next(queue for queue in fleet.plan.queues if queue.name == pool)
     document = folder / "document.json"
     document.write_text(dump_document(change(worker_document(fleet.plan, queue, pool))), encoding="utf-8")
@@ -63,6 +66,7 @@ def working(
         "FLEET_RUN_DIR": str(folder),
         "FLEET_POD_NAME": new_name(),
         **fleet.environment("worker"),
+        **more,
     }
     output = folder / "worker.log"
     with output.open("wb") as log:
