@@ -18,7 +18,7 @@ from celery.apps import worker as celery_worker
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 
 from app.logs import keep_celery_from_logging, set_up_logging
-from app.waits import DUE_HEADER
+from app.waits import DUE_HEADER, is_told_again
 from fleet.documents import WorkerDocument
 
 logger = logging.getLogger(__name__)
@@ -116,8 +116,7 @@ def _tell_end(task: Any, state: str | None, **_: Any) -> None:
 
 def _keep_failure(sender: Any, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
     outcome = next((outcome for kind, outcome in ENDED_OUTSIDE.items() if isinstance(exception, kind)), None)
-    if outcome is TaskOutcome.TIMED_OUT and sender.request.id == task_id:
-        # Of prefork Celery tells it twice, by `Request.on_failure`, which lends the task its request, and by `on_timeout`; of gevent by the latter alone.
+    if is_told_again(sender, task_id, exception):
         return
     if outcome is not None:
         _tell_from_outside(logging.ERROR, sender.name, task_id, outcome, exception=str(exception))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import signals, states
+from celery import Celery, signals, states
 from celery.exceptions import TimeLimitExceeded
 
 from app.waits import DUE_HEADER, QueueCounters, bucket, count_tasks, read_counters, stamp_due_times
@@ -112,15 +112,19 @@ def test_a_publish_says_when_its_task_is_due(headers: dict[str, Any], due_in_sec
 
 
 def test_each_task_is_counted_once_by_how_it_ended(store: Store, counters: QueueCounters) -> None:
-    """A retry has not ended; a task killed for its time is told by the main process alone."""
+    """A retry has not ended; a task killed for its time is told by the main process alone, of prefork twice."""
     count_tasks(counters)
     try:
         request = SimpleNamespace(**{DUE_HEADER: time.time() - 0.3})
         signals.task_prerun.send(sender=None, task=SimpleNamespace(request=request))
         for state in (states.SUCCESS, states.FAILURE, states.RETRY, None):
             signals.task_postrun.send(sender=None, state=state)
-        signals.task_failure.send(sender=None, exception=ValueError())
-        signals.task_failure.send(sender=None, exception=TimeLimitExceeded(5))
+        task = Celery("waits", set_as_current=False).tasks["celery.chord"]
+        signals.task_failure.send(sender=task, task_id="7", exception=ValueError())
+        task.push_request(id="7")
+        signals.task_failure.send(sender=task, task_id="7", exception=TimeLimitExceeded(5))
+        task.pop_request()
+        signals.task_failure.send(sender=task, task_id="7", exception=TimeLimitExceeded(5))
         signals.task_revoked.send(sender=None)
         counters.flush()
     finally:
