@@ -109,7 +109,7 @@ def _check_access(spec: AwsSpec) -> Iterator[Wrong]:
             )
 
 
-def notes_on(spec: AwsSpec) -> Iterator[Wrong]:
+def notes_on(spec: AwsSpec, *, web_asks_for_tokens: bool = False) -> Iterator[Wrong]:
     """What works as it is stated, but perhaps not as one expects."""
     if spec.network.existing is not None:
         yield Wrong(
@@ -130,11 +130,12 @@ def notes_on(spec: AwsSpec) -> Iterator[Wrong]:
             problem="names neither certificateArn nor hostname, so there is no load balancer in front of the web layer",
             fix="The web layer is then reached inside the cluster alone, or by kubectl port-forward.",
         )
-    elif not spec.web.internal and ANY_NETWORK in spec.web.inbound_cidrs:
+    elif not (web_asks_for_tokens or spec.web.internal) and ANY_NETWORK in spec.web.inbound_cidrs:
         yield Wrong(
             key="aws.web.inboundCidrs",
             problem=f"is {ANY_NETWORK}, and the web layer asks nobody who they are",
-            fix="Whoever finds it can enqueue tasks and read their results: name the networks of your callers, or set aws.web.internal.",
+            fix="Whoever finds it can enqueue tasks and read their results: name the networks of your callers, set aws.web.internal,"
+            " or give them tokens (pulumi config set --secret celery-fleet:webTokens).",
         )
     if spec.access.deployer_role_arn is None:
         yield Wrong(

@@ -38,7 +38,7 @@ async def eks_foundation(loaded: Loaded, settings: AwsSettings) -> Foundation:
 
     It waits once, for whether the cluster's address is known: `infra.platform` tells why.
     """
-    for note in notes_on(settings.spec):
+    for note in notes_on(settings.spec, web_asks_for_tokens=loaded.settings.spec.web_tokens is not None):
         pulumi.warn(f"Pulumi.{loaded.settings.stack}.yaml: note: celery-fleet:{note.key} {note.problem}\n  {note.fix}")
     if warning := support_warning(settings.kubernetes_version, datetime.now(UTC).date()):
         pulumi.warn(warning)

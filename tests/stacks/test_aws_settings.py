@@ -217,14 +217,16 @@ def test_what_may_surprise_is_told_and_refuses_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("web", "told"),
+    ("web", "tokens", "told"),
     [
-        pytest.param({}, True, id="the-whole-internet"),
-        pytest.param({"inboundCidrs": ["203.0.113.0/24"]}, False, id="networks-of-callers"),
-        pytest.param({"internal": True}, False, id="inside-the-vpc"),
+        pytest.param({}, False, True, id="the-whole-internet"),
+        pytest.param({}, True, False, id="callers-with-tokens"),
+        pytest.param({"inboundCidrs": ["203.0.113.0/24"]}, False, False, id="networks-of-callers"),
+        pytest.param({"internal": True}, False, False, id="inside-the-vpc"),
     ],
 )
-def test_a_web_layer_that_anyone_can_ask_is_told(web: dict[str, Any], told: bool) -> None:
-    """It asks nobody who they are, so who reaches it can enqueue tasks."""
+def test_a_web_layer_that_anyone_can_ask_is_told(web: dict[str, Any], tokens: bool, told: bool) -> None:
+    """Without tokens it asks nobody who they are, so who reaches it can enqueue tasks."""
     found = aws(settings("prod", aws={"web": {"hostname": "fleet.example.com", **web}}))
-    assert ("aws.web.inboundCidrs" in [note.key for note in notes_on(found.spec)]) is told
+    notes = notes_on(found.spec, web_asks_for_tokens=tokens)
+    assert ("aws.web.inboundCidrs" in [note.key for note in notes]) is told
