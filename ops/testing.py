@@ -11,6 +11,8 @@ from ops.processes import run_visibly
 from ops.target import ROOT, own_environment
 
 MARKED = "engine or cluster"
+SLOWEST_SHOWN = 25
+"""Tests and fixtures whose time is told: where the minutes of `make test` go."""
 
 ALLOWED = {"FLEET_ENGINE_TESTS": "1", "FLEET_CLUSTER_TESTS": "1"}
 """Without these the marked tests are skipped: a plain `pytest` must not reach for a cluster."""
@@ -23,7 +25,7 @@ def run_cluster_tests(environ: Mapping[str, str], arguments: Sequence[str] = ())
     try:
         sandbox_cli.start(base, ROOT)
         whole = {**base, **sandbox_cli.variables(base, ROOT), **ALLOWED}
-        command = [sys.executable, "-m", "pytest", "-m", MARKED, *arguments]
+        command = [sys.executable, "-m", "pytest", "-m", MARKED, f"--durations={SLOWEST_SHOWN}", *arguments]
         return run_visibly(command, env=whole, cwd=str(ROOT))
     finally:
         if not was_running:
