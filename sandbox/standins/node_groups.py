@@ -1,7 +1,8 @@
 """The sandbox's one node in the place of every node group that a stack on EKS declares.
 
-Invariant: only pods that choose a node group of the fleet are changed, by their node selector alone; tolerations,
-requests and spreading stay as they were declared, so a pod that could not run on its group does not run here either.
+Invariant: only pods that choose a node group of the fleet are changed, by their node selector or their required node affinity (RabbitMQ's
+operator knows no selector); tolerations, requests and spreading stay as they were declared, so a pod that could not run on its group does not
+run here either.
 Source: Kubernetes 1.36, `MutatingAdmissionPolicy` (admissionregistration.k8s.io/v1, KEP-3962).
 """
 
@@ -15,11 +16,19 @@ LABEL_PREFIX = "celery-fleet/"
 def one_node_for_every_group() -> list[dict[str, Any]]:
     """The policy that takes the selector of a node group from new pods, and its binding."""
     api_version = "admissionregistration.k8s.io/v1"
-    chooses_group = (
-        f"has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key.startsWith('{LABEL_PREFIX}'))"
+    selects = f"has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key.startsWith('{LABEL_PREFIX}'))"
+    term = f"term.matchExpressions.exists(rule, rule.key.startsWith('{LABEL_PREFIX}'))"
+    node_affinity = "object.spec.affinity.nodeAffinity"
+    required = f"{node_affinity}.requiredDuringSchedulingIgnoredDuringExecution"
+    prefers = (
+        f"has(object.spec.affinity) && has({node_affinity}) && has({required})"
+        f" && {required}.nodeSelectorTerms.exists(term, has(term.matchExpressions) && {term})"
     )
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    drop = '[JSONPatch{op: "remove", path: "/spec/nodeSelector"}]'
+    drop = (
+        f'[JSONPatch{{op: "remove", path: "/spec/nodeSelector"}}].filter(patch, {selects})'
+        f' + [JSONPatch{{op: "remove", path: "/spec/affinity/nodeAffinity"}}].filter(patch, {prefers})'
+    )
     return [
         {
             "apiVersion": api_version,
@@ -29,7 +38,7 @@ def one_node_for_every_group() -> list[dict[str, Any]]:
                 "failurePolicy": "Fail",
                 "reinvocationPolicy": "Never",
                 "matchConstraints": {"resourceRules": [pods]},
-                "matchConditions": [{"name": "chooses-a-node-group", "expression": chooses_group}],
+                "matchConditions": [{"name": "chooses-a-node-group", "expression": f"({selects}) || ({prefers})"}],
                 "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": drop}}],
             },
         },

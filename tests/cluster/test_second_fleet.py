@@ -4,14 +4,13 @@ It runs from a copy of the checkout with images that are already there, so that 
 """
 
 import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.cluster.running_fleet import ROOT, STACK, RunningFleet, eventually, running_fleet
+from tests.cluster.checkouts import ONE_QUEUE, checkout, images_of
+from tests.cluster.running_fleet import STACK, RunningFleet, eventually, running_fleet
 from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600, func_only=True)]
@@ -20,51 +19,16 @@ NAME = "second-fleet"
 NAMED_OBJECTS = (
     "namespaces,persistentvolumes,clusterroles.rbac.authorization.k8s.io,clusterrolebindings.rbac.authorization.k8s.io"
 )
-ONE_QUEUE = """\
-application: app.celery_app:celery_app
-queues:
-  everything:
-    tasks: ["app.tasks.*"]
-    profile: cpu
-    runtime: {mean: 1s, p99: 4s, limit: 60s}
-    load: {peak: 1/s}
-    wait: {promise: 60s}
-    memory: 200Mi
-"""
-
-
-def _checkout(folder: Path) -> Path:
-    """A copy of the files that git knows, in the state of the work tree."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.splitlines():
-        source, target = ROOT / name, folder / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-    return folder
-
-
-def _images(fleet: RunningFleet) -> dict[str, str]:
-    """The images that the first fleet runs, by the component that runs them."""
-    images = {}
-    for item in fleet.objects("deployments.apps"):
-        component = item["metadata"]["labels"].get("app.kubernetes.io/component")
-        if component in {"web", "worker"}:
-            images[component] = item["spec"]["template"]["spec"]["containers"][0]["image"]
-    return images
 
 
 @pytest.fixture(scope="module")
 def second(fleet: RunningFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
     """A stack of its own, with a name, a namespace and a vhost of its own, not yet up."""
-    project = _checkout(tmp_path_factory.mktemp("checkout"))
+    project = checkout(tmp_path_factory.mktemp("checkout"))
     (project / "queues.yaml").write_text(ONE_QUEUE)
     settings = project / f"Pulumi.{STACK}.yaml"
     document = yaml.safe_load(settings.read_text()) or {}
-    config = {"celery-fleet:name": NAME, "celery-fleet:images": {"prebuilt": _images(fleet)}}
+    config = {"celery-fleet:name": NAME, "celery-fleet:images": {"prebuilt": images_of(fleet)}}
     document["config"] = {**(document.get("config") or {}), **config}
     settings.write_text(yaml.safe_dump(document))
     backend = tmp_path_factory.mktemp("backend")

@@ -5,6 +5,7 @@ Source of the behaviour: Kubernetes 1.36, `MutatingAdmissionPolicy`.
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -17,20 +18,26 @@ POLICY_WITHIN_SECONDS = 30.0
 """The API server compiles a new policy in its own time."""
 
 
-def _admitted(api_server: ApiServer, name: str, selector: dict[str, str]) -> dict[str, object]:
+def _affinity(key: str) -> dict[str, Any]:
+    terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["broker"]}]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+def _admitted(api_server: ApiServer, name: str, selector: dict[str, str], **place: Any) -> dict[str, Any]:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default"},
         "spec": {
-            "nodeSelector": selector,
+            **({"nodeSelector": selector} if selector else {}),
+            **place,
             "tolerations": [{"key": "dedicated", "operator": "Exists"}],
             "automountServiceAccountToken": False,
             "containers": [{"name": "main", "image": "worker:1"}],
         },
     }
     output = api_server.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", text=json.dumps(pod))
-    spec: dict[str, object] = json.loads(output)["spec"]
+    spec: dict[str, Any] = json.loads(output)["spec"]
     return spec
 
 
@@ -44,7 +51,12 @@ def test_the_selector_of_a_node_group_is_dropped_and_no_other(api_server: ApiSer
         time.sleep(0.5)
         spec = _admitted(api_server, "worker", {"celery-fleet/nodes": "workers"})
     assert "nodeSelector" not in spec
-    assert {"key": "dedicated", "operator": "Exists"} in list(spec["tolerations"])  # type: ignore[call-overload]
+    assert {"key": "dedicated", "operator": "Exists"} in spec["tolerations"]
     assert _admitted(api_server, "other", {"kubernetes.io/os": "linux"})["nodeSelector"] == {
         "kubernetes.io/os": "linux"
     }
+    # RabbitMQ's operator knows no node selector.
+    broker = _admitted(api_server, "broker", {}, affinity=_affinity("celery-fleet/nodes"))
+    assert "nodeAffinity" not in broker.get("affinity", {})
+    other = _affinity("kubernetes.io/arch")
+    assert _admitted(api_server, "another", {}, affinity=other)["affinity"] == other
