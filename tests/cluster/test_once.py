@@ -9,9 +9,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 import redis
 
@@ -21,7 +19,7 @@ from app.store import connect_store
 from tests.cluster.brokers import Broker, DeclaredFleet, declared
 from tests.cluster.running_fleet import RunningFleet, eventually
 from tests.cluster.test_app_broker import POOLS, plan_of
-from tests.cluster.workers import Worker, lines, sender, working
+from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
 
@@ -112,27 +110,4 @@ def test_many_messages_of_one_key_run_once(
         seen = lines(log, 3, within_seconds=60)
         assert worker.stop() == 0
     assert [line.split()[0] for line in seen if order in line] == ["started", "charged"]
-    app.close()
-
-
-def _kill_children(worker: Worker) -> None:
-    for child in psutil.Process(worker.process.pid).children():
-        child.kill()
-
-
-def test_a_killed_childs_task_runs_again_after_its_lease_under_a_higher_fence(
-    pools: DeclaredFleet, address: ResultsAddress, tmp_path: Path
-) -> None:
-    """Its message comes back at once and waits; a sink that checks the fence has one effect."""
-    log, app, order = tmp_path / "events", sender(pools), uuid.uuid4().hex
-    with working(pools, "prefork", tmp_path, more=_results(address)) as worker:
-        app.send_task("pools.charge", (str(log), order, 1.5), queue="prefork")
-        lines(log, 1)
-        _kill_children(worker)
-        seen = lines(log, 3, within_seconds=90)
-        assert worker.stop() == 0
-    words: list[Any] = [line.split() for line in seen if order in line]
-    assert [word[0] for word in words] == ["started", "started", "charged"]
-    fences = [int(word[2]) for word in words]
-    assert fences[0] < fences[1] == fences[2]
     app.close()
