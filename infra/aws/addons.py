@@ -16,11 +16,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.identity import role_name
 from infra.aws.keys import USE
 from infra.aws.kubernetes_versions import check_version
 from infra.aws.place import Place
-from infra.aws.policies import Statement, allow, document, managed_policy, pod_trust
+from infra.aws.policies import Statement, allow, document, pod_trust
+from infra.aws.roles import attach_managed, create_role
 from infra.placement import SYSTEM_TAINT
 
 # The defaults of EKS as of September 2026. To look for newer ones, or for those of another region:
@@ -192,24 +192,8 @@ class Addons(pulumi.ComponentResource):
     ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         """The role of an add-on's pods, and what gives it its permissions."""
         place, child = args.place, pulumi.ResourceOptions(parent=self)
-        called = role_name(place, addon.name)
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=called,
-            path=place.role_path,
-            permissions_boundary=place.permissions_boundary,
-            assume_role_policy=pod_trust(place, args.cluster_arn),
-            tags=place.tagged(called),
-            opts=child,
-        )
-        permissions: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(
-                f"{name}-role-{wanted.managed_policy}",
-                role=role.name,
-                policy_arn=managed_policy(place, wanted.managed_policy),
-                opts=child,
-            )
-        ]
+        role = create_role(f"{name}-role", place, addon.name, trust=pod_trust(place, args.cluster_arn), parent=self)
+        permissions = attach_managed(f"{name}-role", role, place, [wanted.managed_policy], parent=self)
         if wanted.uses_key and args.key_arn is not None:
             permissions.append(
                 aws.iam.RolePolicy(

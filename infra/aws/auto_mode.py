@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.identity import role_name
 from infra.aws.node_role import NODE_POLICIES
 from infra.aws.place import Place
-from infra.aws.policies import Condition, Statement, allow, managed_policy, service_trust
+from infra.aws.policies import Condition, Statement, allow, service_trust
+from infra.aws.roles import attach_managed, create_role
 
 CLUSTER_POLICIES = (
     "AmazonEKSBlockStoragePolicy",
@@ -66,23 +66,8 @@ class AutoModeConfig:
 
 def auto_mode_config(name: str, place: Place, *, parent: pulumi.Resource) -> AutoModeConfig:
     """Auto Mode switched on for a component, with a role of the given name for its nodes; EKS makes the role's access entry by itself."""
-    called = role_name(place, "auto-node")
-    role = aws.iam.Role(
-        name,
-        name=called,
-        path=place.role_path,
-        permissions_boundary=place.permissions_boundary,
-        assume_role_policy=service_trust("ec2.amazonaws.com"),
-        tags=place.tagged(called),
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    for policy in NODE_POLICIES:
-        aws.iam.RolePolicyAttachment(
-            f"{name}-{policy}",
-            role=role.name,
-            policy_arn=managed_policy(place, policy),
-            opts=pulumi.ResourceOptions(parent=parent),
-        )
+    role = create_role(name, place, "auto-node", trust=service_trust("ec2.amazonaws.com"), parent=parent)
+    attach_managed(name, role, place, NODE_POLICIES, parent=parent)
     return AutoModeConfig(
         compute=aws.eks.ClusterComputeConfigArgs(enabled=True, node_pools=list(NODE_POOLS), node_role_arn=role.arn),
         network=aws.eks.ClusterKubernetesNetworkConfigArgs(

@@ -18,11 +18,11 @@ import pulumi_aws as aws
 from fleet.errors import FleetError
 from infra.aws.access import AccessEntry, check_access, entry_suffix, grant
 from infra.aws.auto_mode import CLUSTER_POLICIES, auto_mode_config, tag_statements
-from infra.aws.identity import role_name
 from infra.aws.keys import create_key, logs_statement, volumes_statement
 from infra.aws.kubernetes_versions import check_version
 from infra.aws.place import Place
-from infra.aws.policies import allow, document, managed_policy, service_trust
+from infra.aws.policies import allow, document, service_trust
+from infra.aws.roles import attach_managed, create_role
 from infra.aws.subnets import PRIVATE_NETWORKS
 
 __all__ = ["AccessEntry", "Cluster", "ClusterArgs"]
@@ -159,38 +159,20 @@ class Cluster(pulumi.ComponentResource):
     def _role(self, name: str, args: ClusterArgs, key: aws.kms.Key) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         """The role that EKS takes, and what gives it its permissions."""
         place, child = args.place, pulumi.ResourceOptions(parent=self)
-        called = role_name(place, "cluster")
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=called,
-            path=place.role_path,
-            permissions_boundary=place.permissions_boundary,
-            # Auto Mode tags its sessions; elsewhere EKS needs the first alone.
-            assume_role_policy=service_trust(
-                "eks.amazonaws.com", "sts:AssumeRole", *(["sts:TagSession"] if args.auto_mode else [])
-            ),
-            tags=place.tagged(called),
-            opts=child,
+        # Auto Mode tags its sessions; elsewhere EKS needs the first alone.
+        actions = ("sts:AssumeRole", *(["sts:TagSession"] if args.auto_mode else []))
+        role = create_role(
+            f"{name}-role", place, "cluster", trust=service_trust("eks.amazonaws.com", *actions), parent=self
         )
         secrets = allow("SecretsKey", ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:ListGrants"], [key.arn])
-        permissions: list[pulumi.Resource] = [
-            aws.iam.RolePolicy(
-                f"{name}-role-policy",
-                role=role.name,
-                policy=document(secrets, *(tag_statements(place) if args.auto_mode else [])),
-                opts=child,
-            )
-        ]
-        for policy in ("AmazonEKSClusterPolicy", *(CLUSTER_POLICIES if args.auto_mode else ())):
-            permissions.append(
-                aws.iam.RolePolicyAttachment(
-                    f"{name}-role-{policy}",
-                    role=role.name,
-                    policy_arn=managed_policy(place, policy),
-                    opts=child,
-                )
-            )
-        return role, permissions
+        own = aws.iam.RolePolicy(
+            f"{name}-role-policy",
+            role=role.name,
+            policy=document(secrets, *(tag_statements(place) if args.auto_mode else [])),
+            opts=child,
+        )
+        policies = ("AmazonEKSClusterPolicy", *(CLUSTER_POLICIES if args.auto_mode else ()))
+        return role, [own, *attach_managed(f"{name}-role", role, place, policies, parent=self)]
 
     def _access(self, name: str, args: ClusterArgs, cluster: aws.eks.Cluster) -> None:
         self.deployer_access = grant(

@@ -10,7 +10,8 @@ import pulumi_aws as aws
 
 from infra.aws.keys import create_key, logs_statement
 from infra.aws.place import Place
-from infra.aws.policies import allow, document, service_trust
+from infra.aws.policies import Condition, allow, document, service_trust
+from infra.aws.roles import create_role
 
 AGGREGATION_SECONDS = 600
 """The longer of the two that there are; the shorter writes up to ten times as much."""
@@ -36,21 +37,12 @@ def create_flow_logs(
         tags=place.tagged(title),
         opts=pulumi.ResourceOptions(parent=parent, protect=place.protect, retain_on_delete=place.keep),
     )
-    role = aws.iam.Role(
-        f"{name}-role",
-        name=title,
-        path=place.role_path,
-        permissions_boundary=place.permissions_boundary,
-        assume_role_policy=service_trust(
-            "vpc-flow-logs.amazonaws.com",
-            condition={
-                "StringEquals": {"aws:SourceAccount": place.account},
-                "ArnLike": {"aws:SourceArn": place.arn("ec2", "vpc-flow-log/*")},
-            },
-        ),
-        tags=place.tagged(title),
-        opts=child,
-    )
+    own: Condition = {
+        "StringEquals": {"aws:SourceAccount": place.account},
+        "ArnLike": {"aws:SourceArn": place.arn("ec2", "vpc-flow-log/*")},
+    }
+    trust = service_trust("vpc-flow-logs.amazonaws.com", condition=own)
+    role = create_role(f"{name}-role", place, "flow-logs", trust=trust, parent=parent)
     policy = aws.iam.RolePolicy(
         f"{name}-role-policy",
         role=role.name,

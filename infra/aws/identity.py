@@ -3,11 +3,11 @@
 Invariant: a role belongs to one ServiceAccount, a controller's or a queue's, and no other cluster of the account can take it; what a pod may do in
 AWS stands in its role and never in that of its node.
 Source: EKS user guide, "EKS Pod Identity" (the agent is an add-on that has to be there before the nodes); IAM user guide, "IAM and AWS STS quotas"
-(names of 64 characters, ten managed policies a role).
+(ten managed policies a role).
 """
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -15,19 +15,8 @@ import pulumi_aws as aws
 from fleet.plan import QueuePlan
 from infra.aws.place import Place
 from infra.aws.policies import Statement, document, pod_trust
+from infra.aws.roles import create_role, role_name
 from infra.manifests.workers import account_name
-
-ROLE_NAME_LENGTH_MAX = 64
-_HASH_LENGTH = 8
-
-
-def role_name(place: Place, purpose: str) -> str:
-    """The name of a role of the stack; a long one ends in a hash of what was cut off."""
-    name = f"{place.name}-{purpose}"
-    if len(name) <= ROLE_NAME_LENGTH_MAX:
-        return name
-    end = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{name[: ROLE_NAME_LENGTH_MAX - _HASH_LENGTH - 1].rstrip('-')}-{end}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +44,13 @@ class PodRole(pulumi.ComponentResource):
     def __init__(self, name: str, args: PodRoleArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:aws:PodRole", name, None, opts)
         place, child = args.place, pulumi.ResourceOptions(parent=self)
-        called = role_name(place, args.service_account)
-        role = aws.iam.Role(
+        role = create_role(
             f"{name}-role",
-            name=called,
-            path=place.role_path,
-            permissions_boundary=place.permissions_boundary,
-            assume_role_policy=pod_trust(place, args.cluster_arn),
+            place,
+            args.service_account,
+            trust=pod_trust(place, args.cluster_arn),
+            parent=self,
             description=f"Pods of {args.namespace}/{args.service_account}",
-            tags=place.tagged(called),
-            opts=child,
         )
         granted: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(f"{name}-policy-{index}", role=role.name, policy_arn=arn, opts=child)
@@ -81,11 +67,39 @@ class PodRole(pulumi.ComponentResource):
             namespace=args.namespace,
             service_account=args.service_account,
             role_arn=role.arn,
-            tags=place.tagged(called),
+            tags=place.tagged(role_name(place, args.service_account)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=granted),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})
+
+
+def controller_role(
+    name: str,
+    args: PodRoleArgs,
+    parts: Mapping[str, Sequence[Statement]],
+    *,
+    called: str,
+    parent: pulumi.Resource,
+) -> PodRole:
+    """The role of a controller whose permissions are too long for one policy (6,144 characters).
+
+    `parts`: name of a policy -> its statements. `called` stands before it in the account.
+    """
+    place, child = args.place, pulumi.ResourceOptions(parent=parent)
+    policies = [
+        aws.iam.Policy(
+            f"{name}-{part}",
+            name=role_name(place, f"{called}-{part}"),
+            path=place.role_path,
+            policy=document(*statements),
+            tags=place.tagged(f"{place.name}-{called}-{part}"),
+            opts=child,
+        )
+        for part, statements in parts.items()
+    ]
+    granted = replace(args, managed_policies=tuple(policy.arn for policy in policies))
+    return PodRole(f"{name}-controller", granted, opts=child)
 
 
 def queue_role(

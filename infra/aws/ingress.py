@@ -11,11 +11,10 @@ groups); EC2 user guide, "Example policies to control access the Amazon EC2 API"
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
-from infra.aws.identity import PodRole, PodRoleArgs, role_name
+from infra.aws.identity import PodRole, PodRoleArgs, controller_role
 from infra.aws.place import Place
-from infra.aws.policies import Condition, Statement, allow, document
+from infra.aws.policies import Condition, Statement, allow
 
 NAMESPACE = "kube-system"
 SERVICE_ACCOUNT = "aws-load-balancer-controller"
@@ -58,34 +57,21 @@ class LoadBalancerController(pulumi.ComponentResource):
         self, name: str, args: LoadBalancerControllerArgs, *, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("celery-fleet:aws:LoadBalancerController", name, None, opts)
-        place, child = args.place, pulumi.ResourceOptions(parent=self)
-        # Two, because one would be longer than IAM takes (6,144 characters).
-        parts = {
-            "network": network_statements(place, cluster_name=args.cluster_name, vpc_id=args.vpc_id),
-            "balancers": balancer_statements(place, cluster_name=args.cluster_name),
-        }
-        policies = [
-            aws.iam.Policy(
-                f"{name}-{part}",
-                name=role_name(place, f"{SERVICE_ACCOUNT}-{part}"),
-                path=place.role_path,
-                policy=document(*statements),
-                tags=place.tagged(f"{place.name}-{SERVICE_ACCOUNT}-{part}"),
-                opts=child,
-            )
-            for part, statements in parts.items()
-        ]
-        self.controller = PodRole(
-            f"{name}-controller",
+        self.controller = controller_role(
+            name,
             PodRoleArgs(
-                place=place,
+                place=args.place,
                 cluster_name=args.cluster_name,
                 cluster_arn=args.cluster_arn,
                 namespace=NAMESPACE,
                 service_account=SERVICE_ACCOUNT,
-                managed_policies=tuple(policy.arn for policy in policies),
             ),
-            opts=child,
+            {
+                "network": network_statements(args.place, cluster_name=args.cluster_name, vpc_id=args.vpc_id),
+                "balancers": balancer_statements(args.place, cluster_name=args.cluster_name),
+            },
+            called=SERVICE_ACCOUNT,
+            parent=self,
         )
         self.register_outputs({"role_arn": self.controller.role_arn})
 

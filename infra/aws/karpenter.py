@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.identity import PodRole, PodRoleArgs, role_name
+from infra.aws.identity import PodRole, PodRoleArgs, controller_role
 from infra.aws.karpenter_policies import controller_policies
 from infra.aws.node_role import NodeEntry, NodeRole, NodeRoleArgs
 from infra.aws.place import Place
 from infra.aws.policies import document
+from infra.aws.roles import role_name
 
 NAMESPACE = "kube-system"
 SERVICE_ACCOUNT = "karpenter"
@@ -79,36 +80,25 @@ class Karpenter(pulumi.ComponentResource):
             tags=place.tagged(role_name(place, "karpenter-node")),
             opts=child,
         )
-        parts = controller_policies(
-            place,
-            cluster_arn=args.cluster_arn,
-            queue_arn=queue.arn,
-            node_role_arn=node_role.role_arn,
-            instance_profile_arn=profile.arn,
-            key_arn=args.key_arn,
-        )
-        policies = [
-            aws.iam.Policy(
-                f"{name}-{part}",
-                name=role_name(place, f"karpenter-{part}"),
-                path=place.role_path,
-                policy=document(*statements),
-                tags=place.tagged(f"{place.name}-karpenter-{part}"),
-                opts=child,
-            )
-            for part, statements in parts.items()
-        ]
-        self.controller = PodRole(
-            f"{name}-controller",
+        self.controller = controller_role(
+            name,
             PodRoleArgs(
                 place=place,
                 cluster_name=args.cluster_name,
                 cluster_arn=args.cluster_arn,
                 namespace=NAMESPACE,
                 service_account=SERVICE_ACCOUNT,
-                managed_policies=tuple(policy.arn for policy in policies),
             ),
-            opts=child,
+            controller_policies(
+                place,
+                cluster_arn=args.cluster_arn,
+                queue_arn=queue.arn,
+                node_role_arn=node_role.role_arn,
+                instance_profile_arn=profile.arn,
+                key_arn=args.key_arn,
+            ),
+            called="karpenter",
+            parent=self,
         )
         self.queue_name = queue.name
         self.node_role_name = node_role.role_name

@@ -11,9 +11,9 @@ from enum import StrEnum
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.identity import role_name
 from infra.aws.place import Place
 from infra.aws.policies import managed_policy, service_trust
+from infra.aws.roles import create_role
 
 NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 SESSION_POLICY = "AmazonSSMManagedInstanceCore"
@@ -55,16 +55,13 @@ class NodeRole(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodeRoleArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:aws:NodeRole", name, None, opts)
         place, child = args.place, pulumi.ResourceOptions(parent=self)
-        called = role_name(place, args.purpose)
-        role = aws.iam.Role(
+        role = create_role(
             f"{name}-role",
-            name=called,
-            path=place.role_path,
-            permissions_boundary=place.permissions_boundary,
-            assume_role_policy=service_trust("ec2.amazonaws.com"),
+            place,
+            args.purpose,
+            trust=service_trust("ec2.amazonaws.com"),
+            parent=self,
             description=f"Nodes of the cluster {place.name}",
-            tags=place.tagged(called),
-            opts=child,
         )
         policies = (*NODE_POLICIES, SESSION_POLICY) if args.sessions else NODE_POLICIES
         self.ready = [

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from fleet.plan import QueuePlan
-from infra.aws.identity import PodRole, PodRoleArgs, queue_role, role_name
+from infra.aws.identity import PodRole, PodRoleArgs, queue_role
 from infra.aws.policies import allow
+from infra.aws.roles import role_name
 from infra.workers import QueueWorkers, QueueWorkersArgs
 from tests.infra.aws.samples import ACCOUNT, CLUSTER_ARN, PLACE
 from tests.infra.recording import Recorded, record
