@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass, field
+from typing import Final
 
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2
+from pulumi.runtime.proto import provider_pb2
 
 from sandbox.standins.aws import answers, lookups, sandbox_services
 from sandbox.standins.aws.account import Account, read_account
@@ -25,7 +26,10 @@ from sandbox.standins.aws.replacing import compare, deletes_first
 from sandbox.standins.diff_message import detailed_diff
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
 from sandbox.standins.property_values import Properties, marshal, unmarshal, with_secrets_of, without_secrets
+from sandbox.standins.resource_plugin import common_calls
 from sandbox.standins.urns import urn_name, urn_type
+
+PACKAGE: Final = "pulumi-aws"
 
 
 @dataclass(slots=True)
@@ -40,11 +44,7 @@ class AwsProvider:
     def calls(self) -> dict[str, Call]:
         """What answers each RPC of the engine."""
         return {
-            "GetPluginInfo": self.plugin_info,
-            "GetSchema": self.schema,
-            "GetMapping": self.mapping,
-            "GetMappings": self.mappings,
-            "Attach": self.nothing,
+            **common_calls(PACKAGE),
             "CheckConfig": self.check_config,
             "DiffConfig": self.diff_config,
             "Configure": self.configure,
@@ -55,28 +55,7 @@ class AwsProvider:
             "Read": self.read,
             "Update": self.update,
             "Delete": self.delete,
-            "Cancel": self.nothing,
         }
-
-    async def plugin_info(self, _request: Message) -> Message:
-        """The version of the package whose plugin this stands in for."""
-        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi-aws"))
-
-    async def schema(self, _request: Message) -> Message:
-        """No schema: only code generation asks for one."""
-        return provider_pb2.GetSchemaResponse(schema="{}")
-
-    async def mapping(self, _request: Message) -> Message:
-        """No mapping: only converters ask for one."""
-        return provider_pb2.GetMappingResponse()
-
-    async def mappings(self, _request: Message) -> Message:
-        """No mapping: only converters ask for one."""
-        return provider_pb2.GetMappingsResponse()
-
-    async def nothing(self, _request: Message) -> Message:
-        """Nothing to attach to and nothing to cancel: every answer is there at once."""
-        return empty_pb2.Empty()
 
     async def check_config(self, request: Message) -> Message:
         """The provider's settings, with everything that is wrong with them."""
@@ -196,8 +175,8 @@ def _resource(urn: str) -> ResourceType:
     try:
         return resource_type(token)
     except UnknownTypeError:
-        version = importlib.metadata.version("pulumi-aws")
-        raise PluginError(f"pulumi-aws {version} has no resource {token}") from None
+        version = importlib.metadata.version(PACKAGE)
+        raise PluginError(f"{PACKAGE} {version} has no resource {token}") from None
 
 
 def _failures(problems: list[Problem]) -> list[Message]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
 
-from pulumi.runtime.proto import provider_pb2_grpc
-
 from sandbox.standins.docker_build.buildah import Buildah
 from sandbox.standins.docker_build.containerd import Containerd
 from sandbox.standins.docker_build.provider import DockerBuildProvider
-from sandbox.standins.plugin_server import EngineLog, engine_address, serve_plugin, servicer
+from sandbox.standins.plugin_server import EngineLog, engine_address
+from sandbox.standins.resource_plugin import serve_resources
 
 
 def cache_folder() -> Path:
@@ -31,10 +29,7 @@ def main() -> None:
         Buildah(cache_folder(), os.environ.get("FLEET_BASE_IMAGE", ""), Path(archive) if archive else None),
         Containerd(Path(socket)) if socket else None,
     )
-    implementation = servicer(provider_pb2_grpc.ResourceProviderServicer, provider.calls())
-    asyncio.run(
-        serve_plugin(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(implementation, server))
-    )
+    serve_resources(provider.calls())
 
 
 if __name__ == "__main__":

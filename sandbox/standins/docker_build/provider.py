@@ -8,13 +8,12 @@ Source: pulumi-docker-build v0.0.22 `provider/internal/image.go` (Create, Update
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2
+from pulumi.runtime.proto import provider_pb2
 
 from sandbox.standins.docker_build.buildah import Buildah
 from sandbox.standins.docker_build.containerd import Containerd
@@ -35,6 +34,7 @@ from sandbox.standins.property_values import (
     with_secrets_of,
     without_secrets,
 )
+from sandbox.standins.resource_plugin import common_calls
 
 IMAGE: Final = "docker-build:index:Image"
 
@@ -51,9 +51,7 @@ class DockerBuildProvider:
     def calls(self) -> dict[str, Call]:
         """What answers each RPC of the engine."""
         return {
-            "GetPluginInfo": self.plugin_info,
-            "GetSchema": self.schema,
-            "Attach": self.attach,
+            **common_calls("pulumi-docker-build"),
             "CheckConfig": self.check_config,
             "DiffConfig": self.diff_config,
             "Configure": self.configure,
@@ -63,20 +61,7 @@ class DockerBuildProvider:
             "Read": self.read,
             "Update": self.update,
             "Delete": self.delete,
-            "Cancel": self.attach,
         }
-
-    async def plugin_info(self, _request: Message) -> Message:
-        """The version of the package whose plugin this stands in for."""
-        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi-docker-build"))
-
-    async def schema(self, _request: Message) -> Message:
-        """No schema: only code generation asks for one."""
-        return provider_pb2.GetSchemaResponse(schema="{}")
-
-    async def attach(self, _request: Message) -> Message:
-        """Nothing to do: the engine's address came by the command line, and it ends the process that it cancels."""
-        return empty_pb2.Empty()
 
     async def check_config(self, request: Message) -> Message:
         """The provider's inputs as they are."""

@@ -8,12 +8,11 @@ Source: pulumi v3.259 `proto/pulumi/provider.proto`; the capabilities that are a
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass, field
 
 import yaml
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2
+from pulumi.runtime.proto import provider_pb2
 
 from sandbox.standins.diff_message import detailed_diff
 from sandbox.standins.kubernetes import planning, releases, resources, yaml_components
@@ -22,6 +21,7 @@ from sandbox.standins.kubernetes.settings import compare_settings, read_settings
 from sandbox.standins.kubernetes.values import parse_checkpoint, plain
 from sandbox.standins.plugin_server import Call, Log, Message, PluginError
 from sandbox.standins.property_values import Properties, marshal, unmarshal, with_secrets_of
+from sandbox.standins.resource_plugin import common_calls
 from sandbox.standins.urns import urn_type
 
 
@@ -35,11 +35,7 @@ class KubernetesProvider:
     def calls(self) -> dict[str, Call]:
         """What answers each RPC of the engine."""
         return {
-            "GetPluginInfo": self.plugin_info,
-            "GetSchema": self.schema,
-            "GetMapping": self.mapping,
-            "GetMappings": self.mappings,
-            "Attach": self.attach,
+            **common_calls("pulumi-kubernetes"),
             "CheckConfig": self.check_config,
             "DiffConfig": self.diff_config,
             "Configure": self.configure,
@@ -53,26 +49,6 @@ class KubernetesProvider:
             "Delete": self.delete,
             "Cancel": self.cancel,
         }
-
-    async def plugin_info(self, _request: Message) -> Message:
-        """The version of the package whose plugin this stands in for."""
-        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi-kubernetes"))
-
-    async def schema(self, _request: Message) -> Message:
-        """No schema: only code generation asks for one."""
-        return provider_pb2.GetSchemaResponse(schema="{}")
-
-    async def mapping(self, _request: Message) -> Message:
-        """No mapping: only converters ask for one."""
-        return provider_pb2.GetMappingResponse()
-
-    async def mappings(self, _request: Message) -> Message:
-        """No mapping: only converters ask for one."""
-        return provider_pb2.GetMappingsResponse()
-
-    async def attach(self, _request: Message) -> Message:
-        """Nothing to do: the engine's address came by the command line."""
-        return empty_pb2.Empty()
 
     async def check_config(self, request: Message) -> Message:
         """The provider's inputs as they are."""
