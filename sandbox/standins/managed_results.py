@@ -13,6 +13,8 @@ import hashlib
 import json
 from typing import Any, Final, TypeAlias
 
+from sandbox.standins.admission import change_of_new_pods
+
 Manifest: TypeAlias = dict[str, Any]
 
 NAMESPACE: Final = "elasticache"
@@ -55,7 +57,6 @@ def prepared(certificate: bytes, key: bytes) -> list[Manifest]:
 
 def _trust() -> list[Manifest]:
     """The policy that gives the cluster's authority to pods that speak TLS to their results store."""
-    api_version = "admissionregistration.k8s.io/v1"
     speaks_tls = (
         f"object.spec.containers.exists(c, has(c.env) && c.env.exists(e, e.name == '{TLS_VARIABLE}' && has(e.value)"
         " && e.value == 'true'))"
@@ -70,29 +71,11 @@ def _trust() -> list[Manifest]:
             volumeMounts: [Object.spec.containers.volumeMounts{{
               name: "sandbox-authority", mountPath: "{_AUTHORITY_FOLDER}", readOnly: true}}]}})}}}}
     """
-    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    return [
-        {
-            "apiVersion": api_version,
-            "kind": "MutatingAdmissionPolicy",
-            "metadata": {"name": POLICY},
-            "spec": {
-                "failurePolicy": "Fail",
-                "reinvocationPolicy": "Never",
-                "matchConstraints": {"resourceRules": [pods]},
-                "matchConditions": [{"name": "speaks-tls-to-its-results-store", "expression": speaks_tls}],
-                "mutations": [
-                    {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": trusting.strip()}}
-                ],
-            },
-        },
-        {
-            "apiVersion": api_version,
-            "kind": "MutatingAdmissionPolicyBinding",
-            "metadata": {"name": POLICY},
-            "spec": {"policyName": POLICY},
-        },
-    ]
+    return change_of_new_pods(
+        POLICY,
+        when=("speaks-tls-to-its-results-store", speaks_tls),
+        mutation={"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": trusting.strip()}},
+    )
 
 
 def store(identifier: str, password: str) -> list[Manifest]:

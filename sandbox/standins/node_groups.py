@@ -3,10 +3,11 @@
 Invariant: only pods that choose a node group of the fleet are changed, by their node selector or their required node affinity (RabbitMQ's
 operator knows no selector); tolerations, requests and spreading stay as they were declared, so a pod that could not run on its group does not
 run here either.
-Source: Kubernetes 1.36, `MutatingAdmissionPolicy` (admissionregistration.k8s.io/v1, KEP-3962).
 """
 
 from typing import Any
+
+from sandbox.standins.admission import change_of_new_pods
 
 NAME = "one-node-for-every-group"
 LABEL_PREFIX = "celery-fleet/"
@@ -15,7 +16,6 @@ LABEL_PREFIX = "celery-fleet/"
 
 def one_node_for_every_group() -> list[dict[str, Any]]:
     """The policy that takes the selector of a node group from new pods, and its binding."""
-    api_version = "admissionregistration.k8s.io/v1"
     selects = f"has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key.startsWith('{LABEL_PREFIX}'))"
     term = f"term.matchExpressions.exists(rule, rule.key.startsWith('{LABEL_PREFIX}'))"
     node_affinity = "object.spec.affinity.nodeAffinity"
@@ -24,28 +24,12 @@ def one_node_for_every_group() -> list[dict[str, Any]]:
         f"has(object.spec.affinity) && has({node_affinity}) && has({required})"
         f" && {required}.nodeSelectorTerms.exists(term, has(term.matchExpressions) && {term})"
     )
-    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     drop = (
         f'[JSONPatch{{op: "remove", path: "/spec/nodeSelector"}}].filter(patch, {selects})'
         f' + [JSONPatch{{op: "remove", path: "/spec/affinity/nodeAffinity"}}].filter(patch, {prefers})'
     )
-    return [
-        {
-            "apiVersion": api_version,
-            "kind": "MutatingAdmissionPolicy",
-            "metadata": {"name": NAME},
-            "spec": {
-                "failurePolicy": "Fail",
-                "reinvocationPolicy": "Never",
-                "matchConstraints": {"resourceRules": [pods]},
-                "matchConditions": [{"name": "chooses-a-node-group", "expression": f"({selects}) || ({prefers})"}],
-                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": drop}}],
-            },
-        },
-        {
-            "apiVersion": api_version,
-            "kind": "MutatingAdmissionPolicyBinding",
-            "metadata": {"name": NAME},
-            "spec": {"policyName": NAME},
-        },
-    ]
+    return change_of_new_pods(
+        NAME,
+        when=("chooses-a-node-group", f"({selects}) || ({prefers})"),
+        mutation={"patchType": "JSONPatch", "jsonPatch": {"expression": drop}},
+    )
