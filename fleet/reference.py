@@ -194,13 +194,18 @@ PAGES: dict[str, Callable[[], str]] = {
 """File, seen from `docs/reference/` -> what writes it; the schemas that editors use change with the same models."""
 
 
+def write_anew(path: Path, text: str) -> None:
+    """Writes what is made from code, naming the file if it changed."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
+
+
 def main() -> None:
     """Writes every page, naming those that changed."""
     for name, page in PAGES.items():
-        path, text = FOLDER / name, page()
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+        write_anew(FOLDER / name, page())
 
 
 if __name__ == "__main__":

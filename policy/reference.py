@@ -1,9 +1,8 @@
 """The reference of the rules, written from the rules: `python -m policy.reference` writes `docs/reference/policy.md`."""
 
-import sys
 from collections.abc import Iterator
 
-from fleet.reference import FOLDER
+from fleet.reference import FOLDER, write_anew
 from policy.rule import ELSEWHERE, Rule
 from policy.rules import RESOURCE_RULES, STACK_RULES
 
@@ -60,10 +59,7 @@ def _levels(rule: Rule) -> str:
 
 def main() -> None:
     """Writes the page, naming it if it changed."""
-    page = policy_page()
-    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
-        PAGE.write_text(page, encoding="utf-8")
-        sys.stdout.write(f"{PAGE}\n")
+    write_anew(PAGE, policy_page())
 
 
 if __name__ == "__main__":

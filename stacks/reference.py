@@ -3,10 +3,9 @@
 Invariant: what is said of a key is the docstring that its error message shows too.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 
-from fleet.reference import FOLDER, sections
+from fleet.reference import FOLDER, sections, write_anew
 from stacks.aws_settings import AWS_ENVIRONMENTS, AwsEnvironment
 from stacks.settings import KEPT_ENVIRONMENTS
 from stacks.spec import PROJECT, StackSpec
@@ -49,10 +48,7 @@ def _default_rows() -> Iterator[str]:
 
 def main() -> None:
     """Writes the page, naming it if it changed."""
-    text = stack_page()
-    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        PAGE.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{PAGE}\n")
+    write_anew(PAGE, stack_page())
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ An arrow leads from what has to be there to what waits for it. The queues and th
 """
 
 import re
-import sys
 from pathlib import Path
 
+from fleet.reference import write_anew
 from tests.stacks.golden import golden_file
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "aws.md"
@@ -43,10 +43,7 @@ def page_with_diagram() -> str:
 
 def main() -> None:
     """Draws it anew, naming the page if it changed."""
-    text = page_with_diagram()
-    if PAGE.read_text(encoding="utf-8") != text:
-        PAGE.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{PAGE}\n")
+    write_anew(PAGE, page_with_diagram())
 
 
 if __name__ == "__main__":

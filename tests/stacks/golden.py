@@ -5,10 +5,10 @@ components right before it, taken from all that its resources depend on and with
 neighbours in the same component. Lines stand in the order in which things are made; the other way round they are taken away.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fleet.reference import write_anew
 from tests.infra.recording import Recorded, Registration
 from tests.stacks.programs import EKS_STACKS, eks_graph
 
@@ -93,11 +93,7 @@ def render(recorded: Recorded) -> str:
 def main() -> None:
     """Writes the graphs, naming those that changed."""
     for stack in EKS_STACKS:
-        path, text = golden_file(stack), render(eks_graph(stack))
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+        write_anew(golden_file(stack), render(eks_graph(stack)))
 
 
 if __name__ == "__main__":
