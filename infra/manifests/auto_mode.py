@@ -16,7 +16,7 @@ from fleet.plan import Plan
 from fleet.units import format_size
 from infra.manifests.broker import GRACE_SECONDS as BROKER_GRACE_SECONDS
 from infra.manifests.karpenter import API, DRAIN_SECONDS, node_pools, requirements
-from infra.manifests.metadata import READY, Manifest, labels
+from infra.manifests.metadata import READY, Manifest, cluster_metadata
 from infra.placement import BROKER_TAINT, NODES_LABEL, SYSTEM_TAINT, Taint
 
 CLASS_GROUP = "eks.amazonaws.com"
@@ -50,7 +50,7 @@ def auto_node_class(
     return {
         "apiVersion": f"{CLASS_GROUP}/v1",
         "kind": CLASS_KIND,
-        "metadata": _metadata(fleet, CLASS_NAME),
+        "metadata": cluster_metadata(fleet, CLASS_NAME, "fleet", annotations=READY),
         "spec": {
             "role": node_role,
             "subnetSelectorTerms": [{"id": subnet} for subnet in subnet_ids],
@@ -74,7 +74,7 @@ def _fixed_pool(fleet: str, nodes: FixedNodes, taint: Taint) -> Manifest:
     return {
         "apiVersion": API,
         "kind": "NodePool",
-        "metadata": _metadata(fleet, name),
+        "metadata": cluster_metadata(fleet, name, "fleet", annotations=READY),
         "spec": {
             # One more while a node is replaced.
             "limits": {"cpu": str(cores)},
@@ -95,7 +95,3 @@ def _fixed_pool(fleet: str, nodes: FixedNodes, taint: Taint) -> Manifest:
             },
         },
     }
-
-
-def _metadata(fleet: str, name: str) -> Manifest:
-    return {"name": name, "labels": labels(fleet, name, "fleet"), "annotations": dict(READY)}

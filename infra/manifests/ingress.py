@@ -14,7 +14,7 @@ import pulumi
 from fleet.errors import FleetError
 from fleet.web import WebPlan
 from infra.manifests.broker import BROKER_NAME
-from infra.manifests.metadata import Manifest, labels, metadata, selector
+from infra.manifests.metadata import Manifest, cluster_metadata, metadata, selector
 from infra.manifests.pods import BROKER_PORT, BROKER_TLS_PORT
 from infra.manifests.web import NAME, SERVICE_PORT_NAME
 
@@ -172,7 +172,7 @@ def broker_balancer(fleet: str, way: BrokerBalancer) -> Manifest:
 
 def auto_mode_class(fleet: str, tags: Mapping[str, str]) -> dict[str, Manifest]:
     """The class of Ingresses that EKS Auto Mode serves, and what all its load balancers have in common."""
-    named: Manifest = {"name": ALB_CLASS, "labels": labels(fleet, ALB_CLASS, "fleet")}
+    named = cluster_metadata(fleet, ALB_CLASS, "fleet")
     parameters = {"apiGroup": "eks.amazonaws.com", "kind": "IngressClassParams", "name": ALB_CLASS}
     return {
         "class-parameters": {

@@ -18,7 +18,7 @@ from fleet.nodes import counted
 from fleet.plan import Plan, QueuePlan
 from fleet.units import format_size
 from fleet.versions import NODE_IMAGE
-from infra.manifests.metadata import READY, Manifest, labels
+from infra.manifests.metadata import READY, Manifest, cluster_metadata
 from infra.placement import CAPACITY_LABEL, NODES_LABEL, WORKERS_TAINT, has_long_tasks
 
 API = "karpenter.sh/v1"
@@ -76,7 +76,7 @@ def _node_pool(
     return {
         "apiVersion": API,
         "kind": "NodePool",
-        "metadata": _metadata(plan.fleet, pool_name(capacity)),
+        "metadata": cluster_metadata(plan.fleet, pool_name(capacity), "worker", annotations=READY),
         "spec": {
             "weight": WEIGHTS[capacity],
             "limits": {"cpu": str(cores_limit(plan, capacity))},
@@ -97,10 +97,6 @@ def _node_pool(
             },
         },
     }
-
-
-def _metadata(fleet: str, name: str) -> Manifest:
-    return {"name": name, "labels": labels(fleet, name, "worker"), "annotations": dict(READY)}
 
 
 def requirements(instances: Sequence[str], capacity: Capacity) -> list[Manifest]:
@@ -177,7 +173,7 @@ def node_class(
     return {
         "apiVersion": f"{CLASS_GROUP}/v1",
         "kind": CLASS_KIND,
-        "metadata": _metadata(fleet, CLASS_NAME),
+        "metadata": cluster_metadata(fleet, CLASS_NAME, "worker", annotations=READY),
         "spec": {
             "amiSelectorTerms": [{"alias": f"al2023@{NODE_IMAGE}"}],
             "instanceProfile": instance_profile,

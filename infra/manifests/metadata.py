@@ -60,6 +60,16 @@ def metadata(
     return found
 
 
+def cluster_metadata(
+    fleet: str, name: str, component: Component, *, annotations: dict[str, str] | None = None
+) -> Manifest:
+    """The metadata of an object that stands in no namespace."""
+    found: Manifest = {"name": name, "labels": labels(fleet, name, component)}
+    if annotations:
+        found["annotations"] = dict(annotations)
+    return found
+
+
 def config_map(
     fleet: str, name: str, component: Component, data: dict[str, str], *, queue: str | None = None
 ) -> Manifest:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.manifests.metadata import Component, Manifest, metadata, selector
 from infra.manifests.pods import BROKER_PORT, RESULTS_PORT
 from infra.manifests.web import CONTAINER_PORT
 
@@ -86,7 +86,7 @@ def _policy(fleet: str, name: str, spec: Manifest) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": fleet, "labels": labels(fleet, name, "fleet")},
+        "metadata": metadata(fleet, name, "fleet"),
         "spec": {**spec, "policyTypes": ["Ingress"]},
     }
 

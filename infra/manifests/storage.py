@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.manifests.metadata import Manifest, labels
+from infra.manifests.metadata import Manifest, cluster_metadata
 
 STORAGE_CLASS = "gp3-encrypted"
 EBS_CSI = "ebs.csi.aws.com"
@@ -45,7 +45,7 @@ def storage_class(
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {"name": STORAGE_CLASS, "labels": labels(fleet, STORAGE_CLASS, "broker")},
+        "metadata": cluster_metadata(fleet, STORAGE_CLASS, "broker"),
         "provisioner": AUTO_MODE_CSI if auto_mode else EBS_CSI,
         "parameters": parameters,
         "volumeBindingMode": "WaitForFirstConsumer",
