@@ -12,13 +12,18 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import amqp
 import httpx
+import yaml
 
 from app.connections import read_connections
 from app.delayed_delivery import connect, declare_tree
 from fleet.documents import delayed_delivery_document
+from fleet.environment import default_environment
+from fleet.loading import load_plan
 from fleet.plan import Plan
 from infra.manifests import topology as manifests
 from infra.manifests.topology import DeletionPolicy, UserSpec
@@ -97,6 +102,25 @@ class DeclaredFleet:
             "FLEET_BROKER_PASSWORD": PASSWORD,
             **more,
         }
+
+    def connection(self, user: str) -> amqp.Connection:
+        """A plain client with confirms, not yet connected, that is `user` in the broker."""
+        vhost = self.plan.topology.vhost
+        return amqp.Connection(
+            host=f"{self.broker.host}:{self.broker.amqp_port}",
+            userid=f"{vhost}-{user}",
+            password=PASSWORD,
+            virtual_host=vhost,
+            confirm_publish=True,
+        )
+
+
+def plan_of(catalogue: str | Mapping[str, Any], folder: Path) -> Plan:
+    """The plan of a catalogue, which is written into the folder, as a fleet with a name of its own."""
+    path = folder / "queues.yaml"
+    text = catalogue if isinstance(catalogue, str) else yaml.safe_dump(dict(catalogue), sort_keys=False)
+    path.write_text(text, encoding="utf-8")
+    return load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
 
 
 def rendered(plan: Plan) -> list[dict[str, Any]]:

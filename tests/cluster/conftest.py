@@ -12,7 +12,8 @@ import pytest
 
 from fleet.errors import FleetError
 from ops import forwarding, state
-from tests.cluster.brokers import Broker, broker_at, broker_of, named_broker
+from tests.cluster.brokers import Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, plan_of
+from tests.cluster.pools import catalogue_of_pools
 from tests.cluster.running_fleet import ROOT, RunningFleet, running_fleet, sandbox_environment
 
 UP_SECONDS = 60 * 60
@@ -96,4 +97,11 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     address = named_broker()
     opened = broker_at(address) if address else broker_of(request.getfixturevalue("fleet"))
     with opened as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
+    """A fleet in the broker with a queue for each pool."""
+    with declared(broker, plan_of(catalogue_of_pools(), tmp_path_factory.mktemp("pools"))) as found:
         yield found

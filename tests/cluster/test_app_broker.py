@@ -1,57 +1,20 @@
 """The worker in each of its pools against a real broker: what runs once, what is ended for its time, and what a signal does."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 
 from app.enqueuing import TaskCall
 from app.web.publishing import BrokerUnavailableError, Publisher
 from fleet.documents import WorkerDocument
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from fleet.plan import Plan
 from fleet.sizing import Shutdown
-from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.brokers import DeclaredFleet, new_name
+from tests.cluster.pools import LIMIT_SECONDS, POOLS
 from tests.cluster.running_fleet import eventually
 from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
-
-LIMIT_SECONDS = 4
-POOLS = ("gevent", "threads", "prefork")
-
-
-def plan_of(folder: Path) -> Plan:
-    """A fleet with one queue for each pool."""
-    queues = {
-        pool: {
-            "tasks": [f"pools.{pool}.*"],
-            "profile": "cpu" if pool == "prefork" else "io",
-            **({} if pool == "prefork" else {"pool": pool}),
-            "runtime": {
-                "mean": "300ms",
-                "p99": "1s",
-                "limit": f"{LIMIT_SECONDS}s",
-                **({"cooperative": True} if pool == "threads" else {}),
-            },
-            "load": {"peak": "1/s"},
-            "memory": "40Mi",
-        }
-        for pool in POOLS
-    }
-    path = folder / "queues.yaml"
-    path.write_text(yaml.safe_dump({"application": "tests.cluster.pool_tasks:app", "queues": queues}), encoding="utf-8")
-    return load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
-
-
-@pytest.fixture(scope="module")
-def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
-    """Its queues in the broker."""
-    with declared(broker, plan_of(tmp_path_factory.mktemp("pools"))) as fleet:
-        yield fleet
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -18,9 +18,7 @@ import pytest
 
 from fleet.dead_letters import LetterRequest, letter_queues
 from fleet.documents import producer_document
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from tests.cluster.brokers import PASSWORD, Broker, DeclaredFleet, declared, new_name
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
 from tests.cluster.running_fleet import ROOT, eventually
 from tests.cluster.workers import lines, sender, working
 
@@ -95,16 +93,6 @@ class Fleet:
         assert done.returncode == code, done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def connection(self, user: str) -> amqp.Connection:
-        broker = self.declared.broker
-        return amqp.Connection(
-            host=f"{broker.host}:{broker.amqp_port}",
-            userid=f"{self.vhost}-{user}",
-            password=PASSWORD,
-            virtual_host=self.vhost,
-            confirm_publish=True,
-        )
-
     def send(self, task: str, *args: Any, queue: str, count: int = 1) -> list[str]:
         """Ids of tasks that wait in a queue."""
         app = sender(self.declared)
@@ -115,7 +103,7 @@ class Fleet:
 
     def give_up(self, queue: str, count: int = 1) -> None:
         """Reject the next messages of a broker queue, as a worker does."""
-        with self.connection("worker") as connection, connection.channel() as channel:
+        with self.declared.connection("worker") as connection, connection.channel() as channel:
             for _ in range(count):
                 message = eventually(
                     lambda: channel.basic_get(queue), within_seconds=10, waiting_for=queue, every_seconds=0.05
@@ -124,7 +112,7 @@ class Fleet:
 
     def ready(self, queue: str) -> int:
         user = "operator" if queue.endswith(("-dead", "unrouted")) else "worker"
-        with self.connection(user) as connection, connection.channel() as channel:
+        with self.declared.connection(user) as connection, connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count)
 
     def await_ready(self, queue: str, count: int) -> None:
@@ -138,7 +126,7 @@ class Fleet:
 
     def get(self, queue: str, user: str = "worker") -> Any:
         """Take one message away."""
-        with self.connection(user) as connection, connection.channel() as channel:
+        with self.declared.connection(user) as connection, connection.channel() as channel:
             return channel.basic_get(queue, no_ack=True)
 
     def request(self, command: Any, name: str) -> bytes:
@@ -156,11 +144,8 @@ class Fleet:
 
 @pytest.fixture
 def fleet_of_letters(broker: Broker, tmp_path: Path) -> Iterator[Fleet]:
-    path = tmp_path / "queues.yaml"
-    path.write_text(CATALOGUE, encoding="utf-8")
-    plan = load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
-    with declared(broker, plan) as found:
-        yield Fleet(declared=found, catalogue=path)
+    with declared(broker, plan_of(CATALOGUE, tmp_path)) as found:
+        yield Fleet(declared=found, catalogue=tmp_path / "queues.yaml")
 
 
 def test_a_task_that_gave_its_message_up_runs_after_its_replay(fleet_of_letters: Fleet, tmp_path: Path) -> None:
@@ -199,7 +184,7 @@ def test_what_a_worker_cannot_read_is_a_dead_letter(
     fleet, log = fleet_of_letters, tmp_path / "events"
     headers = {} if task is None else {"task": task, "id": str(uuid.uuid4()), "lang": "py"}
     with working(fleet.declared, "gevent", tmp_path) as worker:
-        with fleet.connection("producer") as connection, connection.channel() as channel:
+        with fleet.declared.connection("producer") as connection, connection.channel() as channel:
             wire = amqp.Message(body, application_headers=headers, content_encoding="utf-8", **properties)
             channel.basic_publish(wire, exchange="tasks", routing_key="gevent")
         fleet.send("pools.mark", str(log), "after", queue="gevent")
@@ -249,7 +234,7 @@ def test_a_failed_task_that_cannot_be_published_is_kept_without_its_error(
     rights = {"configure": ".*", "write": "pidbox", "read": ".*"}
     with working(fleet.declared, "prefork", tmp_path) as worker:
         fleet.declared.broker.put(f"/permissions/{fleet.vhost}/{user}", rights)
-        with fleet.connection("producer") as connection, connection.channel() as channel:
+        with fleet.declared.connection("producer") as connection, connection.channel() as channel:
             headers = {"task": "pools.fail", "id": str(uuid.uuid4()), "lang": "py", "retries": 1}
             wire = amqp.Message(
                 json.dumps([[str(log), "it"], {}, {}]),
@@ -266,7 +251,7 @@ def test_the_delivery_limit_starts_anew(fleet_of_letters: Fleet) -> None:
     """A message that killed twenty workers has twenty again, and its deaths are not counted on."""
     fleet = fleet_of_letters
     fleet.send("pools.mark", "log", "poison", queue="gevent")
-    with fleet.connection("worker") as connection:
+    with fleet.declared.connection("worker") as connection:
         for _ in range(DELIVERY_LIMIT + 1):
             with connection.channel() as channel:
                 message = eventually(
@@ -294,7 +279,7 @@ def test_however_often_someone_looks_nothing_is_lost(fleet_of_letters: Fleet) ->
     fleet.send("pools.mark", "log", "kept", queue="gevent", count=3)
     fleet.give_up("gevent", 3)
     fleet.await_ready("gevent-dead", 3)
-    with fleet.connection("operator") as connection:
+    with fleet.declared.connection("operator") as connection:
         for _ in range(2 * DELIVERY_LIMIT):
             with connection.channel() as channel:
                 while channel.basic_get("gevent-dead"):
@@ -356,7 +341,7 @@ def test_what_is_dropped_may_be_kept(fleet_of_letters: Fleet, tmp_path: Path) ->
 def test_an_unrouted_message_goes_where_the_catalogue_routes_its_task(fleet_of_letters: Fleet) -> None:
     """To a shard of that queue; one of a task that no queue takes stays and says so."""
     fleet = fleet_of_letters
-    with fleet.connection("producer") as connection, connection.channel() as channel:
+    with fleet.declared.connection("producer") as connection, connection.channel() as channel:
         for task in ("spread.work", "nobody.knows"):
             headers = {"id": str(uuid.uuid4()), "task": task, "lang": "py"}
             channel.basic_publish(
@@ -383,7 +368,7 @@ def _fill_queue(fleet: Fleet) -> None:
     policy = {"pattern": "^gevent$", "priority": 99, "apply-to": "quorum_queues", "definition": definition}
     fleet.declared.broker.put(f"/policies/{fleet.vhost}/full", policy)
     time.sleep(2)
-    with fleet.connection("operator") as connection, connection.channel() as channel:
+    with fleet.declared.connection("operator") as connection, connection.channel() as channel:
         for _ in range(50):
             try:
                 channel.basic_publish(amqp.Message("{}"), exchange="", routing_key="gevent")
@@ -420,7 +405,7 @@ def test_a_message_of_any_form_goes_back_as_it_was(fleet_of_letters: Fleet) -> N
         "task": 7, "id": None, "flag": True, "number": 2**40, "real": 0.5, "list": [1, "two"], "table": {"a": {"b": 1}},
         "x-death": "forged", "fleet_due_at": "soon", "CC": ["unrouted"],
     }  # fmt: skip
-    with fleet.connection("producer") as connection, connection.channel() as channel:
+    with fleet.declared.connection("producer") as connection, connection.channel() as channel:
         wire = amqp.Message(
             body, application_headers=headers, priority=9, content_encoding="utf-16", user_id=f"{fleet.vhost}-producer"
         )
@@ -431,7 +416,7 @@ def test_a_message_of_any_form_goes_back_as_it_was(fleet_of_letters: Fleet) -> N
     (shown,) = fleet.dlq("show", "gevent")
     assert (shown["id"], shown["task"], shown["due_at"], shown["reason"]) == (None, None, None, "rejected")
     assert fleet.dlq("replay", "gevent")["tasks"] == {"(no task)": 1}
-    with fleet.connection("worker") as connection, connection.channel() as channel:
+    with fleet.declared.connection("worker") as connection, connection.channel() as channel:
         channel.auto_decode = False
         found = channel.basic_get("gevent", no_ack=True)
     assert bytes(found.body) == body
@@ -443,7 +428,7 @@ def test_a_message_of_any_form_goes_back_as_it_was(fleet_of_letters: Fleet) -> N
 def test_a_replay_that_is_interrupted_says_what_it_did(fleet_of_letters: Fleet) -> None:
     """It ends between two letters: what is done and what is left are all."""
     fleet, count = fleet_of_letters, 3000
-    with fleet.connection("operator") as connection, connection.channel() as channel:
+    with fleet.declared.connection("operator") as connection, connection.channel() as channel:
         for _ in range(count):
             channel._basic_publish(amqp.Message("{}", application_headers={}), exchange="", routing_key="gevent-dead")
     fleet.await_ready("gevent-dead", count)
@@ -473,7 +458,7 @@ def test_a_replay_that_is_interrupted_says_what_it_did(fleet_of_letters: Fleet) 
 )
 def test_what_the_broker_refuses(fleet_of_letters: Fleet, user: str, queue: str) -> None:
     with (
-        fleet_of_letters.connection(user) as connection,
+        fleet_of_letters.declared.connection(user) as connection,
         connection.channel() as channel,
         pytest.raises(amqp.exceptions.AccessRefused),
     ):

@@ -5,12 +5,10 @@ Direct, delayed and retried tasks alike, sharded queues included, published by C
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from celery import Celery
 from celery.app.task import Context
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -20,10 +18,7 @@ from app.connections import read_connections
 from app.delayed_delivery import connect
 from app.settings import configure
 from fleet.documents import producer_document, worker_document
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from fleet.plan import Plan
-from tests.cluster.brokers import READER, Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, new_name
+from tests.cluster.brokers import READER, Broker, DeclaredFleet, declared, new_name, plan_of
 from tests.fleet.strategies import Raw, catalogues
 
 pytestmark = pytest.mark.cluster
@@ -54,21 +49,6 @@ ALWAYS: Raw = {
     "queues": {"mail": _queue(0, 3), "mail-bulk": _queue(1, 1), "bulk": _queue(2, 2)},
 }
 """Whatever else is drawn: sharded queues beside a plain one, with names that begin and end alike."""
-
-
-@pytest.fixture(scope="module")
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    address = named_broker()
-    opened = broker_at(address) if address else broker_of(request.getfixturevalue("fleet"))
-    with opened as found:
-        yield found
-
-
-def plan_of(raw: Raw, folder: Path) -> Plan:
-    """The plan of a catalogue, as a fleet with a name of its own."""
-    path = folder / "queues.yaml"
-    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    return load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
 
 
 def _work() -> None:

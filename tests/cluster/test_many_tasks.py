@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from app.enqueuing import Enqueued, Outcome, TaskCall, enqueue_many
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
 from tests.cluster.running_fleet import eventually
 from tests.cluster.workers import sender
 
@@ -31,10 +29,7 @@ queues:
 @pytest.fixture
 def fleet_of_one_queue(broker: Broker, tmp_path: Path) -> Iterator[DeclaredFleet]:
     """Each test has one of its own, since some of them take things away."""
-    path = tmp_path / "queues.yaml"
-    path.write_text(CATALOGUE, encoding="utf-8")
-    plan = load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
-    with declared(broker, plan) as found:
+    with declared(broker, plan_of(CATALOGUE, tmp_path)) as found:
         yield found
 
 

@@ -16,9 +16,9 @@ import redis
 from app.connections import ResultsAddress, Secret
 from app.once.leases import KEPT, Done, Held, Lease, Leases
 from app.store import connect_store
-from tests.cluster.brokers import Broker, DeclaredFleet, declared
+from tests.cluster.brokers import DeclaredFleet
+from tests.cluster.pools import POOLS
 from tests.cluster.running_fleet import RunningFleet, eventually
-from tests.cluster.test_app_broker import POOLS, plan_of
 from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
@@ -49,13 +49,6 @@ def store(address: ResultsAddress) -> Iterator["redis.Redis"]:
     """A client of it."""
     with connect_store(address) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
-    """A queue for each pool."""
-    with declared(broker, plan_of(tmp_path_factory.mktemp("once"))) as fleet:
-        yield fleet
 
 
 def _results(address: ResultsAddress) -> dict[str, str]:

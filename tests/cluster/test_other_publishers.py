@@ -10,15 +10,7 @@ from typing import Any
 import amqp
 import pytest
 
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from tests.cluster.brokers import (
-    PASSWORD,
-    Broker,
-    DeclaredFleet,
-    declared,
-    new_name,
-)
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
 from tests.cluster.running_fleet import ROOT, eventually
 from tests.cluster.workers import lines, working
 
@@ -50,10 +42,7 @@ queues:
 
 @pytest.fixture(scope="module")
 def fleet_with_patterns(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
-    path = tmp_path_factory.mktemp("ingress") / "queues.yaml"
-    path.write_text(CATALOGUE, encoding="utf-8")
-    plan = load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
-    with declared(broker, plan) as found:
+    with declared(broker, plan_of(CATALOGUE, tmp_path_factory.mktemp("ingress"))) as found:
         yield found
 
 
@@ -68,14 +57,7 @@ class Publisher:
     """A plain AMQP client with confirms."""
 
     def __init__(self, fleet: DeclaredFleet) -> None:
-        vhost = fleet.plan.topology.vhost
-        self.connection = amqp.Connection(
-            host=f"{fleet.broker.host}:{fleet.broker.amqp_port}",
-            userid=f"{vhost}-ingress",
-            password=PASSWORD,
-            virtual_host=vhost,
-            confirm_publish=True,
-        )
+        self.connection = fleet.connection("ingress")
         self.connection.connect()
 
     def publish(self, message: dict[str, Any]) -> None:
@@ -145,15 +127,8 @@ def test_another_publisher_reaches_nothing_but_its_exchange(publisher: Publisher
 
 def test_a_dead_letter_is_dropped_when_its_time_is_over(fleet_with_patterns: DeclaredFleet) -> None:
     """A quorum queue takes `message-ttl` from a policy."""
-    broker, vhost = fleet_with_patterns.broker, fleet_with_patterns.plan.topology.vhost
     with (
-        amqp.Connection(
-            host=f"{broker.host}:{broker.amqp_port}",
-            userid=f"{vhost}-topology",
-            password=PASSWORD,
-            virtual_host=vhost,
-            confirm_publish=True,
-        ) as connection,
+        fleet_with_patterns.connection("topology") as connection,
         connection.channel() as channel,
     ):
         channel.basic_publish(amqp.Message("{}"), exchange="", routing_key="spread-dead")

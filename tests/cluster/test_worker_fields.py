@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from fleet.environment import default_environment
-from fleet.loading import load_plan
-from fleet.plan import Plan
-from tests.cluster.brokers import Broker, DeclaredFleet, declared, new_name
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
 from tests.cluster.running_fleet import eventually
 from tests.cluster.workers import lines, sender, working
 
@@ -34,23 +30,21 @@ QUEUES: dict[str, dict[str, Any]] = {
 }
 
 
-def plan_of(folder: Path) -> Plan:
-    """A fleet with one queue for each field."""
+def _catalogue() -> dict[str, Any]:
+    """One queue for each field."""
     common = {
         "profile": "io",
         "runtime": {"mean": "10ms", "p99": "100ms", "limit": "10s", "cooperative": True},
         "load": {"peak": "1/s"},
     }
     queues = {name: {"tasks": [f"pools.{name}.*"], **common, **fields} for name, fields in QUEUES.items()}
-    path = folder / "queues.yaml"
-    path.write_text(yaml.safe_dump({"application": "tests.cluster.pool_tasks:app", "queues": queues}), encoding="utf-8")
-    return load_plan(path, default_environment("dev"), fleet=new_name(), shown_as="queues.yaml")
+    return {"application": "tests.cluster.pool_tasks:app", "queues": queues}
 
 
 @pytest.fixture(scope="module")
 def declared_fleet(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
     """Its queues in the broker."""
-    with declared(broker, plan_of(tmp_path_factory.mktemp("fields"))) as found:
+    with declared(broker, plan_of(_catalogue(), tmp_path_factory.mktemp("fields"))) as found:
         yield found
 
 

@@ -1,23 +1,15 @@
 """What a worker writes with a real broker, in each pool: children, threads and greenlets included."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.brokers import Broker, DeclaredFleet, declared
-from tests.cluster.test_app_broker import POOLS, plan_of
+from tests.cluster.brokers import DeclaredFleet
+from tests.cluster.pools import POOLS
 from tests.cluster.workers import lines, sender, working
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
-    """A queue for each pool."""
-    with declared(broker, plan_of(tmp_path_factory.mktemp("logs"))) as fleet:
-        yield fleet
 
 
 @pytest.mark.parametrize("pool", POOLS)
