@@ -19,21 +19,6 @@ Settled = Callable[[int, Exception | None], None]
 """Called with a delivery tag and None, or why its message is in no queue: `MessageNacked`, or the ChannelError of its return."""
 
 
-ABANDON_SECONDS = 1.0
-
-
-def abandon(connection: Any) -> None:
-    """Close a kombu connection without a word to the broker; the next use of it would connect anew.
-
-    A broker that blocks publishers (memory or disk alarm) does not read, so it answers no `close` either, and py-amqp waits for that answer without
-    a bound: whoever publishes would hang until the alarm is over (py-amqp 5.4.2, `Channel.close`; kombu 5.7 closes what its pool replaces).
-    """
-    if connection.connected:
-        # TLS says goodbye when it is closed and waits for the answer.
-        connection.connection.transport.sock.settimeout(ABANDON_SECONDS)
-    connection.collect()
-
-
 class PipelinedChannel:
     """A fresh channel that only publishes from now on; whoever publishes through it (kombu's Producer) does not wait.
 

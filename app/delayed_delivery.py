@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kombu import Connection, Exchange, Queue
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.native_delayed_delivery import (
     bind_queue_to_native_delayed_delivery_exchange,
     declare_native_delayed_delivery_exchanges_and_queues,
 )
 
+from app.broker import connect_broker
 from app.connections import Connections, read_connections
 from app.logs import set_up_logging
 from fleet.documents import DelayedBinding, DelayedDeliveryDocument, load_document
@@ -55,19 +56,8 @@ def bind_queue(connection: Any, channel: Any, document: DelayedDeliveryDocument,
         )
 
 
-def connect(connections: Connections, vhost: str, *, name: str = "delayed-delivery", **options: Any) -> Any:
-    """A connection, under this name in the broker; it connects when it is first used. `options` are the transport's."""
-    broker = connections.broker
-    return Connection(
-        hostname=broker.host,
-        port=broker.port,
-        userid=broker.username,
-        password=broker.password,
-        virtual_host=vhost,
-        transport="pyamqp",
-        connect_timeout=5,
-        transport_options={"client_properties": {"connection_name": name}, **options},
-    )
+def _connect(connections: Connections, document: DelayedDeliveryDocument) -> Any:
+    return connect_broker(connections, document.vhost, name="delayed-delivery")
 
 
 def declare_within(
@@ -80,15 +70,15 @@ def declare_within(
     end = time.monotonic() + wait_seconds
     while True:
         try:
-            with connect(connections, document.vhost) as connection:
+            with _connect(connections, document) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0.1)
                 declare_tree(connection, document)
-        except (OperationalError, OSError, *connect(connections, document.vhost).connection_errors) as error:
+        except (OperationalError, OSError, *_connect(connections, document).connection_errors) as error:
             if time.monotonic() + RETRY_SECONDS >= end:
                 raise _failed(connections, document, error) from error
             logger.warning("the broker is not ready (%s); again in %.0f s", error, RETRY_SECONDS)
             time.sleep(RETRY_SECONDS)
-        except connect(connections, document.vhost).channel_errors as error:
+        except _connect(connections, document).channel_errors as error:
             raise _failed(connections, document, error) from error
         else:
             return

@@ -15,7 +15,8 @@ from typing import Any
 from amqp.exceptions import AMQPError, ChannelError, MessageNacked
 from kombu.exceptions import EncodeError, KombuError, LimitExceeded, OperationalError
 
-from app.confirms import PipelinedChannel, abandon
+from app.broker import pooled_connection
+from app.confirms import PipelinedChannel
 from fleet.errors import FleetError
 
 UNSETTLED_AT_MOST = 512
@@ -107,18 +108,13 @@ class _Batch:
         """Send everything and wait for the confirms; what stops it is kept for `outcomes`."""
         acquire_seconds = max(0.0, min(self._end - time.monotonic(), self._app.conf.broker_pool_acquire_timeout))
         try:
-            with self._app.pool.acquire(block=True, timeout=acquire_seconds) as connection:
-                try:
-                    left = max(0.001, self._end - time.monotonic())
-                    connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=left)
-                    channel = connection.channel()
-                    self._send(PipelinedChannel(channel, self._settled), self._app.amqp.Producer(channel))
-                    # Only here: a broker that has not confirmed everything may answer no goodbye.
-                    channel.close()
-                except BaseException:
-                    # The pool makes another.
-                    abandon(connection)
-                    raise
+            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+                left = max(0.001, self._end - time.monotonic())
+                connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=left)
+                channel = connection.channel()
+                self._send(PipelinedChannel(channel, self._settled), self._app.amqp.Producer(channel))
+                # Only here: a broker that has not confirmed everything may answer no goodbye.
+                channel.close()
         except BROKER_ERRORS as error:
             self._failure = error
 

@@ -13,10 +13,10 @@ import amqp
 from amqp.exceptions import AMQPError, MessageNacked, NotFound
 from kombu.exceptions import OperationalError
 
+from app.broker import connect_broker
 from app.connections import Connections
 from app.dead_letters.mailbox import FullError, ReturnedError, StoppedError
 from app.dead_letters.messages import Message
-from app.delayed_delivery import connect
 from fleet.errors import FleetError
 
 ANSWER_SECONDS = 15.0
@@ -109,8 +109,8 @@ def opened(connections: Connections, vhost: str) -> Iterator[RabbitMailbox]:
     broker = connections.broker
     waits = {"read_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
     with (
-        connect(connections, vhost, name="dead-letters", **waits) as reading,
-        connect(connections, vhost, name="dead-letters-replay", **waits) as publishing,
+        connect_broker(connections, vhost, name="dead-letters", **waits) as reading,
+        connect_broker(connections, vhost, name="dead-letters-replay", **waits) as publishing,
     ):
         try:
             for connection in (reading, publishing):

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
-from app.confirms import abandon
+from app.broker import pooled_connection
 from app.enqueuing import BROKER_ERRORS, Enqueued, TaskCall, enqueue_many, explain, publish
 from app.settings import PRODUCER_CONNECTIONS
 
@@ -55,7 +55,9 @@ class Publisher:
 
         def enqueue_one() -> None:
             before()
-            self._connected(lambda connection: publish(self._app.tasks[call.name], call, connection=connection))
+            acquire_seconds = self._app.conf.broker_pool_acquire_timeout
+            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+                publish(self._app.tasks[call.name], call, connection=connection)
 
         self._within_time(enqueue_one)
 
@@ -83,16 +85,6 @@ class Publisher:
     def close(self) -> None:
         """Wait for no one: what is not confirmed now was not answered with 202."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def _connected(self, work: Callable[[Any], None]) -> None:
-        """Do something with a connection of the pool, which is not returned to it when that fails."""
-        acquire_seconds = self._app.conf.broker_pool_acquire_timeout
-        with self._app.pool.acquire(block=True, timeout=acquire_seconds) as connection:
-            try:
-                work(connection)
-            except BaseException:
-                abandon(connection)
-                raise
 
     def _within_time(self, work: Callable[[], T]) -> T:
         if not self._places.acquire(blocking=False):

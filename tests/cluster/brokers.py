@@ -19,8 +19,9 @@ import amqp
 import httpx
 import yaml
 
+from app.broker import connect_broker
 from app.connections import read_connections
-from app.delayed_delivery import connect, declare_tree
+from app.delayed_delivery import declare_tree
 from fleet.documents import delayed_delivery_document
 from fleet.environment import default_environment
 from fleet.loading import load_plan
@@ -191,7 +192,8 @@ def declared(broker: Broker, plan: Plan) -> Iterator[DeclaredFleet]:
         for manifest in rendered(plan):
             declare(broker, manifest)
         fleet = DeclaredFleet(plan=plan, broker=broker)
-        with connect(read_connections(fleet.environment("topology")), vhost) as connection:
+        connections = read_connections(fleet.environment("topology"))
+        with connect_broker(connections, vhost, name="topology") as connection:
             declare_tree(connection, delayed_delivery_document(plan))
         yield fleet
     finally:

@@ -14,8 +14,8 @@ from celery.app.task import Context
 from hypothesis import HealthCheck, Phase, example, given, settings
 from kombu import Queue
 
+from app.broker import connect_broker
 from app.connections import read_connections
-from app.delayed_delivery import connect
 from app.settings import configure
 from fleet.documents import producer_document, worker_document
 from tests.cluster.brokers import READER, Broker, DeclaredFleet, declared, new_name, plan_of
@@ -115,7 +115,8 @@ def deliveries(fleet: DeclaredFleet, expected: int) -> list[tuple[str, str]]:
         names += [*queue.topology.shards, queue.topology.dead_letter_queue]
     seen: list[tuple[str, str]] = []
     end, settled = time.monotonic() + ARRIVAL_SECONDS, 0.0
-    with connect(read_connections(fleet.environment(READER)), fleet.plan.topology.vhost) as connection:
+    connections = read_connections(fleet.environment(READER))
+    with connect_broker(connections, fleet.plan.topology.vhost, name=READER) as connection:
         queues = [Queue(name, no_declare=True).bind(connection.default_channel) for name in names]
         while time.monotonic() < end and (not settled or time.monotonic() < settled):
             before = len(seen)
