@@ -4,17 +4,16 @@ Invariant: whatever ends the command, the process is told once and waited for, s
 """
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from fleet.dead_letters import LetterAnswer, LetterRequest, Progress
 from fleet.errors import FleetError
+from fleet.subprocesses import project_environment
 
 
 def ask_dead_letters(request: LetterRequest, tell: Callable[[Progress], None]) -> LetterAnswer:
@@ -22,12 +21,10 @@ def ask_dead_letters(request: LetterRequest, tell: Callable[[Progress], None]) -
 
     Raises: FleetError with what the process says is wrong, or when it ends without a word.
     """
-    here = Path(__file__).resolve().parents[1]
-    search = [*([] if here.name == "site-packages" else [str(here)]), os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen(
         # -P: a package `app` in the working directory is the user's, not the one that is meant.
         [sys.executable, "-P", "-m", "app.dead_letters"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search))},
+        env=project_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Ctrl-C reaches the terminal's whole group; the process hears of it from here, once.

@@ -4,7 +4,6 @@ Invariant: nothing here imports the application or Celery; what is learned is JS
 work and waited for after it, because importing an application takes most of a second.
 """
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 
 from fleet.errors import FleetError
 from fleet.records import Record
+from fleet.subprocesses import project_environment
 
 INSPECTION_SECONDS = 60
 """Longest wait for an application's import: what takes longer waits for something that is not there."""
@@ -137,12 +137,10 @@ class Inspection:
 
 def start_inspection(application: str, root: str | Path) -> Inspection:
     """Asks `application` (`module:attribute`), importable from the folder `root` or from the working directory."""
-    here = Path(__file__).resolve().parents[1]
-    search = [str(Path.cwd()), *([] if here.name == "site-packages" else [str(here)]), os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen(
         [sys.executable, "-m", "app.inspect", "--application", application],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search))},
+        env=project_environment(str(Path.cwd())),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
