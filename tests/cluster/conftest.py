@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from fleet.errors import FleetError
 from ops import forwarding, state
+from tests.cluster import letters
 from tests.cluster.brokers import Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, plan_of
 from tests.cluster.pools import catalogue_of_pools
 from tests.cluster.running_fleet import ROOT, RunningFleet, running_fleet, sandbox_environment
@@ -105,3 +107,10 @@ def pools(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A fleet in the broker with a queue for each pool."""
     with declared(broker, plan_of(catalogue_of_pools(), tmp_path_factory.mktemp("pools"))) as found:
         yield found
+
+
+@pytest.fixture
+def fleet_of_letters(broker: Broker, tmp_path: Path) -> Iterator[letters.Fleet]:
+    """A fleet whose queues give messages up, with its catalogue beside it."""
+    with declared(broker, plan_of(letters.CATALOGUE, tmp_path)) as found:
+        yield letters.Fleet(declared=found, catalogue=tmp_path / "queues.yaml")
