@@ -14,8 +14,8 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 GO_FOLDER = Path(__file__).parent / "go"
-FAST_FLAGS = ("-gcflags=all=-l",)
-"""No inlining: a third less time for a cold build, and nothing here is bound by the speed of its code."""
+FAST_FLAGS = ("-gcflags=all=-l -dwarf=false",)
+"""No inlining, no debug information (the linker drops it anyway): two fifths less time for a cold build, and nothing here is bound by its speed."""
 
 
 @dataclass(frozen=True, kw_only=True)
