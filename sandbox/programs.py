@@ -105,7 +105,7 @@ PULUMI = Family(
     module="github.com/pulumi/pulumi/pkg/v3",
     binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
     # Its figures are compared, so it is built as its makers build it, with inlining.
-    flags=("-tags=osusergo,grpcnotrace",),
+    flags=("-gcflags=all=-dwarf=false", "-tags=osusergo,grpcnotrace"),
     stamps=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",),
 )
 COREDNS = Family(
