@@ -101,11 +101,12 @@ def aws_base(loaded: Loaded, settings: AwsSettings) -> AwsBase:
 
 
 def access_entries(spec: AccessSpec, fleet: str) -> tuple[AccessEntry, ...]:
-    """Who may use the cluster beside the deployer; whoever may not do everything is kept to the fleet's namespace."""
+    """Who may use the cluster beside the deployer; whoever is neither an admin nor a pipeline that looks is kept to the fleet's namespace."""
     return (
         *(AccessEntry(principal_arn=arn, policy="admin") for arn in spec.admins),
         *(AccessEntry(principal_arn=arn, policy="edit", namespaces=(fleet,)) for arn in spec.edit),
         *(AccessEntry(principal_arn=arn, policy="view", namespaces=(fleet,)) for arn in spec.view),
+        *(AccessEntry(principal_arn=arn, policy="view-all") for arn in spec.view_all),
     )
 
 

@@ -99,7 +99,7 @@ def _check_endpoint(spec: AwsSpec) -> Iterator[Wrong]:
 def _check_access(spec: AwsSpec) -> Iterator[Wrong]:
     access = spec.access
     named = [access.deployer_role_arn] if access.deployer_role_arn else []
-    named += [*access.admins, *access.edit, *access.view]
+    named += [*access.admins, *access.edit, *access.view, *access.view_all]
     for arn, times in Counter(named).items():
         if times > 1:
             yield Wrong(

@@ -134,6 +134,8 @@ class AccessSpec(Model):
     """Roles and users that may change what is in the fleet's namespace."""
     view: list[PrincipalArn] = []
     """Roles and users that may look at what is in the fleet's namespace, Secrets excepted."""
+    view_all: Annotated[list[PrincipalArn], Field(alias="viewAll")] = []
+    """Roles and users that may look at everything in the cluster, Secrets too: the pipeline's role for previews and drift."""
 
 
 class IamSpec(Model):

@@ -30,7 +30,7 @@ def ask_caller(access: AccessSpec, provider: aws.Provider) -> Caller:
     issuer = aws.iam.get_session_context_output(arn=identity.arn, opts=opts).issuer_arn
     stated = access.deployer_role_arn
     # A role does not trust itself by default, so whoever has access already asks as it is.
-    own = {stated, *access.admins, *access.edit, *access.view}
+    own = {stated, *access.admins, *access.edit, *access.view, *access.view_all}
 
     def token_role(arn: str) -> str | None:
         return None if arn in own else stated

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from fleet.errors import FleetError
 from infra.aws.place import Place
 
-AccessPolicy = Literal["admin", "edit", "view"]
+AccessPolicy = Literal["admin", "edit", "view", "view-all"]
 
 ACCESS_KEY = "celery-fleet:aws.access"
 
@@ -24,6 +24,8 @@ _CLUSTER_POLICIES = {
     "admin": "AmazonEKSClusterAdminPolicy",
     "edit": "AmazonEKSEditPolicy",
     "view": "AmazonEKSViewPolicy",
+    # Secrets and custom resources too, as a drift check has to.
+    "view-all": "AmazonEKSAdminViewPolicy",
 }
 _NAMESPACE_POLICIES = {**_CLUSTER_POLICIES, "admin": "AmazonEKSAdminPolicy"}
 """AWS's cluster admin is meant for whole clusters; its admin is what a namespace's owner is."""

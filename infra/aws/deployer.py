@@ -1,5 +1,6 @@
-"""What the role that runs `pulumi up` may do, told from what a stack consists of: `python -m infra.aws.deployer` prints the policies.
+"""What the roles that run `pulumi` may do, told from what a stack consists of: `python -m infra.aws.deployer` prints the policies.
 
+One role deploys (`pulumi up`), the other looks (`pulumi preview`, and `refresh --preview-only` for drift).
 Invariant: what has a name in the account is limited to the stack's names, and what has none to the stack's region.
 Source: Service Authorization Reference (actions, resource types and condition keys of each service).
 """
@@ -9,6 +10,8 @@ import json
 import sys
 from dataclasses import dataclass, field
 
+from fleet.errors import FleetError
+from infra.aws.pipeline_roles import StateStore, github_trust, reading, state_statements
 from infra.aws.policies import VERSION, Statement, allow
 from infra.aws.provider_calls import CALLS, Part
 
@@ -52,7 +55,23 @@ class DeployerScope:
 
 
 def deployer_policies(scope: DeployerScope) -> dict[Part, dict[str, object]]:
-    """Part -> policy document; all of them together are what the role needs."""
+    """Part -> policy document of the role that deploys; all of them together are what it needs."""
+    return {part: _document(statements) for part, statements in _statements(scope).items()}
+
+
+def reader_policies(scope: DeployerScope) -> dict[Part, dict[str, object]]:
+    """Part -> policy document of the role that looks: as far as what the deployer may do only reads."""
+    return {
+        part: _document(reading(statements, partition=scope.partition, region=scope.region))
+        for part, statements in _statements(scope).items()
+    }
+
+
+def _document(statements: list[Statement]) -> dict[str, object]:
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _statements(scope: DeployerScope) -> dict[Part, list[Statement]]:
     in_region = {"StringEquals": {"aws:RequestedRegion": scope.region}}
     parts: dict[Part, list[Statement]] = {}
     for part, resources in _resources(scope).items():
@@ -64,7 +83,7 @@ def deployer_policies(scope: DeployerScope) -> dict[Part, dict[str, object]]:
             statements.append(allow(f"Act{service.title()}", acts, arns, condition=_limits(scope, service)))
         parts[part] = [statement for statement in statements if statement["Action"]]
     parts["identity"] += _handing_over(scope)
-    return {part: {"Version": VERSION, "Statement": statements} for part, statements in parts.items()}
+    return parts
 
 
 def _own_reads(scope: DeployerScope, part: Part) -> set[str]:
@@ -140,7 +159,43 @@ def _handing_over(scope: DeployerScope) -> list[Statement]:
 
 def main() -> None:
     """Prints one policy, or all of them by part."""
+    asked = _parser().parse_args()
+    scope = DeployerScope(
+        stack=f"{asked.fleet}-{asked.stack}", fleet=asked.fleet, account=asked.account, region=asked.region,
+        partition=asked.partition, role_path=asked.role_path, permissions_boundary=asked.permissions_boundary,
+    )  # fmt: skip
+    looks = asked.role == "preview"
+    parts = reader_policies(scope) if looks else deployer_policies(scope)
+    policies: dict[str, object] = {str(part): policy for part, policy in parts.items()}
+    try:
+        if asked.state_bucket and asked.state_key_arn:
+            store = StateStore(bucket=asked.state_bucket, key_arn=asked.state_key_arn)
+            policies["state"] = _document(state_statements(store, partition=scope.partition, writes=not looks))
+        if asked.repository:
+            environment = asked.environment or (f"{asked.stack}-preview" if looks else asked.stack)
+            trust = github_trust(asked.repository, environment, partition=scope.partition, account=scope.account)
+            policies["trust"] = _document(trust)
+        if asked.part is not None and asked.part not in policies:
+            raise FleetError(f"--part {asked.part}", "is not known yet", f"Add {NEEDED[asked.part]}.")
+    except FleetError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    shown: object = policies if asked.part is None else policies[asked.part]
+    sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+
+
+NEEDED = {"state": "--state-bucket and --state-key-arn", "trust": "--repository"}
+"""Part that is of no stack -> the words that it is printed for."""
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.aws.deployer", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--role",
+        choices=["deploy", "preview"],
+        default="deploy",
+        help="the role that deploys, or the one that looks (deploy)",
+    )
     parser.add_argument("--stack", required=True, help="name of the Pulumi stack: prod")
     parser.add_argument("--account", required=True, help="number of the account")
     parser.add_argument("--region", required=True, help="AWS region")
@@ -148,16 +203,18 @@ def main() -> None:
     parser.add_argument("--partition", default="aws", help="aws, aws-cn or aws-us-gov (aws)")
     parser.add_argument("--role-path", default="/", help="celery-fleet:aws.iam.path (/)")
     parser.add_argument("--permissions-boundary", help="celery-fleet:aws.iam.permissionsBoundary")
-    parser.add_argument("--part", choices=["network", "cluster", "identity", "data"], help="print this one alone")
-    asked = parser.parse_args()
-    policies = deployer_policies(
-        DeployerScope(
-            stack=f"{asked.fleet}-{asked.stack}", fleet=asked.fleet, account=asked.account, region=asked.region,
-            partition=asked.partition, role_path=asked.role_path, permissions_boundary=asked.permissions_boundary,
-        )
-    )  # fmt: skip
-    shown: object = policies if asked.part is None else policies[asked.part]
-    sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+    parser.add_argument("--state-bucket", help="S3 bucket of Pulumi's state, for the part state")
+    parser.add_argument("--state-key-arn", help="KMS key of the stack's secrets, for the part state")
+    parser.add_argument(
+        "--repository", help="owner/name on GitHub (owner@id/name@id since July 2026), for the part trust"
+    )
+    parser.add_argument(
+        "--environment", help="GitHub environment whose jobs take the role (the stack's name; <stack>-preview)"
+    )
+    parser.add_argument(
+        "--part", choices=["network", "cluster", "identity", "data", *NEEDED], help="print this one alone"
+    )
+    return parser
 
 
 if __name__ == "__main__":

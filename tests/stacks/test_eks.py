@@ -125,6 +125,12 @@ PIPELINE = "arn:aws:iam::123456789012:role/pipeline"
         pytest.param(
             {"deployerRoleArn": PIPELINE, "admins": [DEPLOYER]}, PIPELINE, None, id="who-has-access-needs-no-other-role"
         ),
+        pytest.param(
+            {"deployerRoleArn": PIPELINE, "viewAll": [DEPLOYER]},
+            PIPELINE,
+            None,
+            id="a-preview-takes-no-role-that-may-change",
+        ),
     ],
 )
 def test_the_deployer_has_access_and_others_take_its_role(

@@ -194,6 +194,12 @@ def test_access_is_by_entries_and_whoever_made_the_cluster_has_none_for_that() -
             {"type": "cluster"},
             id="a viewer sees everything but Secrets",
         ),
+        pytest.param(
+            AccessEntry(principal_arn=DEVELOPERS, policy="view-all"),
+            "AmazonEKSAdminViewPolicy",
+            {"type": "cluster"},
+            id="a pipeline that looks sees Secrets and custom resources too",
+        ),
     ],
 )
 def test_everybody_has_the_policy_that_was_stated(entry: AccessEntry, policy: str, scope: dict[str, Any]) -> None:
