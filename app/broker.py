@@ -10,8 +10,7 @@ from typing import Any
 from kombu import Connection
 
 from app.connections import Connections
-
-ABANDON_SECONDS = 1.0
+from app.transport import GOODBYE_SECONDS, TRANSPORT
 
 
 def connect_broker(connections: Connections, vhost: str, *, name: str, **options: Any) -> Any:
@@ -23,7 +22,7 @@ def connect_broker(connections: Connections, vhost: str, *, name: str, **options
         userid=broker.username,
         password=broker.password,
         virtual_host=vhost,
-        transport="pyamqp",
+        transport=TRANSPORT,
         connect_timeout=5,
         transport_options={"client_properties": {"connection_name": name}, **options},
     )
@@ -51,5 +50,5 @@ def abandon(connection: Any) -> None:
     """
     if connection.connected:
         # TLS says goodbye when it is closed and waits for the answer.
-        connection.connection.transport.sock.settimeout(ABANDON_SECONDS)
+        connection.connection.transport.sock.settimeout(GOODBYE_SECONDS)
     connection.collect()

@@ -14,6 +14,7 @@ from kombu import Exchange, Queue
 from app.connections import VERIFIED_TLS, Connections, ResultsAddress, read_connections
 from app.delays import round_delays_up
 from app.routing import TaskRouter
+from app.transport import TRANSPORT
 from app.waits import stamp_due_times
 from fleet.documents import ProducerDocument, WorkerDocument
 
@@ -130,7 +131,9 @@ def _connection_settings(
     broker = connections.broker
     pool = min(worker.worker.concurrency + 1, 10) if worker else PRODUCER_CONNECTIONS
     return {
-        "broker_transport": Setting(value="pyamqp", reason="The client that knows publisher confirms."),
+        "broker_transport": Setting(
+            value=TRANSPORT, reason="The client that knows publisher confirms, without waits that may never end."
+        ),
         # Parts instead of a URL: a URL with a password ends up in messages sooner or later.
         "broker_host": Setting(value=broker.host, reason="From the environment."),
         "broker_port": Setting(value=broker.port, reason="From the environment."),
@@ -140,6 +143,7 @@ def _connection_settings(
         "broker_transport_options": Setting(
             value={
                 "confirm_publish": True,
+                "answer_seconds": WORKER_CONFIRM_SECONDS if worker else PRODUCER_CONFIRM_SECONDS,
                 "client_properties": {"connection_name": connections.pod},
                 "max_retries": 1,
                 "interval_start": 0.1,

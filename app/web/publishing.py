@@ -8,10 +8,14 @@ An answer of 503 says that the task was not confirmed, not that it will never ru
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
+
+from kombu import Producer
 
 from app.broker import pooled_connection
 from app.enqueuing import BROKER_ERRORS, Enqueued, TaskCall, enqueue_many, explain, publish
@@ -36,6 +40,24 @@ T = TypeVar("T")
 
 class BrokerUnavailableError(Exception):
     """The broker did not confirm; the message says why, without any credential."""
+
+
+class _BoundedProducers:
+    """What a mailbox takes its producer from, over one connection and with the retries of any other publish.
+
+    kombu's own (5.7, `Mailbox._publish`) needs a second connection, which threads that hold one each never get, and tries again for ever.
+    """
+
+    def __init__(self, connection: Any, retry_policy: dict[str, Any]) -> None:
+        self._connection = connection
+        self._retry_policy = retry_policy
+
+    @contextmanager
+    def acquire(self) -> Iterator[Any]:
+        """One producer."""
+        producer = Producer(self._connection, auto_declare=False)
+        producer.publish = partial(producer.publish, retry_policy=self._retry_policy)
+        yield producer
 
 
 class Publisher:
@@ -80,7 +102,15 @@ class Publisher:
 
         Raises: BrokerUnavailableError when the broker does not take it.
         """
-        self._within_time(lambda: self._app.control.revoke(task_id, terminate=True, signal="SIGTERM"))
+
+        def revoke() -> None:
+            acquire_seconds = self._app.conf.broker_pool_acquire_timeout
+            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+                mailbox = self._app.control.mailbox(connection)
+                mailbox.producer_pool = _BoundedProducers(connection, self._app.conf.task_publish_retry_policy)
+                mailbox.abcast("revoke", {"task_id": task_id, "terminate": True, "signal": "SIGTERM"})
+
+        self._within_time(revoke)
 
     def close(self) -> None:
         """Wait for no one: what is not confirmed now was not answered with 202."""

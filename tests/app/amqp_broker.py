@@ -130,6 +130,8 @@ class _Conversation:
             self._send(channel, (85, 11))
         elif method == (20, 40):
             self._send(channel, (20, 41))
+        elif method == (40, 10):
+            self._send(channel, (40, 11))
         elif method == (10, 50):
             self._send(0, (10, 51))
             raise _EndedError

@@ -211,10 +211,12 @@ def publishing_threads() -> list[str]:
     [
         pytest.param(lambda client: client.post(f"/tasks/{TASK}", CALL), id="one"),
         pytest.param(lambda client: client.post("/tasks", {"tasks": [{"name": TASK, **CALL}]}), id="many"),
+        pytest.param(lambda client: client.delete("/tasks/1"), id="a-cancellation"),
     ],
 )
 def test_no_thread_stays_with_a_broker_that_blocks(store: Store, ask: Callable[[Client], Any]) -> None:
     """It reads nothing more, so it would answer no goodbye either; a pod that is told to stop would wait for its threads."""
+    store.values[accepted_key("shop", "1")] = "high"
     with (
         amqp_broker(lambda *_: Answer.BLOCK) as broker,
         publishing_to(broker.port) as app,
