@@ -1,4 +1,4 @@
-"""The offline policy scan: checkov over everything that the programs would make, without a cluster or an account.
+"""The offline policy scan: checkov over everything that the programs would make, and promtool over the alerts, without a cluster or an account.
 
 Invariant: checkov pins packages that the rest of the project needs newer, so it lives in an environment of its own in the project's cache
 folder, named by the hash of its requirements: one that was only half installed is made anew, and `make clean` drops it with the other
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ops.processes import run, run_visibly
 from ops.progress import Progress
+from ops.promtool import find_promtool
 from ops.target import ROOT, own_environment
 
 MARKED = "scan"
@@ -68,4 +69,6 @@ def run_scan(environ: Mapping[str, str], progress: Progress, arguments: Sequence
     """pytest's exit code."""
     own = own_environment(environ)
     whole = {**own, "FLEET_SCAN_TESTS": "1", "FLEET_SCAN_PYTHON": str(scan_python(own, progress))}
+    if promtool := find_promtool(own, cache_folder(own), progress):
+        whole["FLEET_PROMTOOL"] = str(promtool)
     return run_visibly([sys.executable, "-m", "pytest", "-m", MARKED, *arguments], env=whole, cwd=str(ROOT))
