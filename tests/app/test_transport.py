@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from app.broker import connect_broker
 from app.connections import read_connections
 from app.settings import configure
+from app.transport import UnconfirmedError
 from tests.app.amqp_broker import AmqpBroker, Answer, amqp_broker
 from tests.app.documents import ENVIRONMENT, worker_document
 
@@ -53,7 +54,7 @@ def test_no_answer_is_waited_for_without_a_bound(ask: Callable[[Any], Any]) -> N
     started = time.monotonic()
     with blocked() as (_, connection):
         channel = connection.channel()
-        with pytest.raises((OSError, AMQPError)):
+        with pytest.raises((OSError, AMQPError, UnconfirmedError)):
             ask(channel)
         failed = time.monotonic()
         channel.close()
@@ -92,3 +93,22 @@ def test_a_task_that_publishes_gets_an_error_and_gives_its_connection_up() -> No
         app.close()
         assert (len(broker.published), broker.connections) == (2, 2)
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "copies"),
+    [
+        pytest.param(Answer.SILENCE, 1, id="no-confirm-comes"),
+        pytest.param(Answer.BLOCK, 1, id="the-broker-blocks-publishers"),
+        pytest.param(Answer.HANG_UP, 2, id="the-connection-breaks"),
+    ],
+)
+def test_a_message_without_a_confirm_is_not_sent_again(answer: Answer, copies: int) -> None:
+    """It may be in its queue: a second copy would be a second run. What broke with its connection is sent once more."""
+    with amqp_broker(lambda number, _: answer if number == 0 else Answer.ACK) as broker:
+        app = Celery("worker", set_as_current=False)
+        configure(app, worker_document(), {**ENVIRONMENT, "FLEET_BROKER_PORT": str(broker.port)})
+        with pytest.raises(UnconfirmedError) if copies == 1 else nullcontext():
+            app.send_task("shop.orders.confirm", retry=True, confirm_timeout=ANSWER_SECONDS)
+        app.close()
+        assert len(broker.published) == copies
