@@ -19,10 +19,12 @@ class ResultsArgs:
     fleet: str
     password: pulumi.Output[str] = field(repr=False)
     """A secret output."""
+    storage_class: str | None = None
+    """StorageClass of the store's volume; None takes the cluster's default."""
 
 
 class Results(pulumi.ComponentResource):
-    """One Valkey in memory, its Service and its password."""
+    """One Valkey, its Service and its password."""
 
     secret_name: pulumi.Output[str]
     """Secret with the key `password`."""
@@ -34,7 +36,7 @@ class Results(pulumi.ComponentResource):
         account = KubernetesObject(f"{name}-service-account", service_account(args.fleet, NAME, "results"), opts=child)
         store = KubernetesObject(
             f"{name}-store",
-            results_stateful_set(args.fleet, secret.object_name),
+            results_stateful_set(args.fleet, secret.object_name, storage_class=args.storage_class),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
         KubernetesObject(

@@ -112,7 +112,11 @@ def _after(foundation: Foundation, *needed: pulumi.Resource, protect: bool = Fal
 
 def _results(loaded: Loaded, foundation: Foundation, namespace: FleetNamespace) -> _Results:
     """The results store, or the password of the one that is there already."""
-    args = ResultsArgs(fleet=loaded.plan.fleet, password=pulumi.Output.secret(loaded.password))
+    args = ResultsArgs(
+        fleet=loaded.plan.fleet,
+        password=pulumi.Output.secret(loaded.password),
+        storage_class=foundation.storage_class,
+    )
     if foundation.results is None:
         return Results("results", args, opts=_after(foundation, namespace))
     return ResultsPassword("results", args, opts=_after(foundation, namespace))

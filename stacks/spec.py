@@ -128,7 +128,7 @@ class StackSpec(Model):
     web_tokens: Annotated[str | None, Field(alias=WEB_TOKENS, repr=False)] = None
     """Who may ask the web layer: `client:token`, several with a comma between; without it anybody who reaches it. Set it with `pulumi config set --secret`."""
     storage_class: Annotated[str | None, Field(alias="storageClass")] = None
-    """StorageClass of the broker's volumes; otherwise the cluster's default."""
+    """StorageClass of the volumes of the broker and of a results store in the cluster; otherwise the cluster's default."""
     deletion_policy: Annotated[DeletionPolicy | None, Field(alias="deletionPolicy", strict=False)] = None
     """What becomes of queues and their messages when their resources go: `retain`, or `delete` (the default of local alone)."""
     protect: bool | None = None

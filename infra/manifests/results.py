@@ -1,7 +1,8 @@
-"""The results store of a fleet without a managed one: a single Valkey in memory.
+"""The results store of a fleet without a managed one: a single Valkey with its log on a volume.
 
-Invariant: it is bounded (old results go first) and losing it loses results and counters, never a task. The password reaches it in a file,
-because Valkey reads none from its environment.
+Invariant: it is bounded (old results go first) and losing it loses results, counters and leases, never a task. A restart loses about a second of them:
+the log is written to the disk every second (Valkey docs, "Persistence", `appendfsync everysec`). The password reaches it in a file, because Valkey reads
+none from its environment.
 """
 
 import pulumi
@@ -19,6 +20,9 @@ RESOURCES: Manifest = {"requests": {"cpu": "50m", "memory": "192Mi"}, "limits": 
 DATA_MEMORY = "128mb"
 """Of the container's memory; the rest is for buffers and the process itself."""
 
+STORAGE = "1Gi"
+"""The log, and beside it the one that replaces it when it has grown to twice its size."""
+
 
 def results_configuration(password: str) -> str:
     """valkey.conf; the password is quoted, and has no quotes of its own (checked in the settings)."""
@@ -26,7 +30,8 @@ def results_configuration(password: str) -> str:
         f"port {RESULTS_PORT}",
         "dir /data",
         'save ""',
-        "appendonly no",
+        "appendonly yes",
+        "appendfsync everysec",
         f"maxmemory {DATA_MEMORY}",
         "maxmemory-policy volatile-ttl",
         f'requirepass "{password}"',
@@ -71,8 +76,15 @@ def _container() -> Manifest:
     }
 
 
-def results_stateful_set(fleet: str, secret: pulumi.Input[str]) -> Manifest:
-    """One Valkey, configured by the Secret."""
+def _claim(storage_class: str | None) -> Manifest:
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": STORAGE}}}
+    if storage_class is not None:
+        spec["storageClassName"] = storage_class
+    return {"metadata": {"name": "data"}, "spec": spec}
+
+
+def results_stateful_set(fleet: str, secret: pulumi.Input[str], *, storage_class: str | None) -> Manifest:
+    """One Valkey, configured by the Secret; `storage_class` None takes the cluster's default."""
     configuration = {
         "secretName": secret,
         "items": [{"key": CONFIGURATION_NAME, "path": CONFIGURATION_NAME}],
@@ -95,12 +107,12 @@ def results_stateful_set(fleet: str, secret: pulumi.Input[str]) -> Manifest:
                     "securityContext": restricted_pod(VALKEY_UID),
                     "terminationGracePeriodSeconds": 10,
                     "containers": [_container()],
-                    "volumes": [
-                        {"name": "configuration", "secret": configuration},
-                        {"name": "data", "emptyDir": {"sizeLimit": "64Mi"}},
-                    ],
+                    "volumes": [{"name": "configuration", "secret": configuration}],
                 },
             },
+            "volumeClaimTemplates": [_claim(storage_class)],
+            # Results are worth a day: what is left of a store that is gone is nothing to keep.
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
         },
     }
 

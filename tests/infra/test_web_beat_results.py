@@ -123,6 +123,19 @@ def test_the_results_store_is_bounded_and_closed() -> None:
     assert secret.secret_outputs == {"data", "stringData"}
 
 
+def test_the_results_store_forgets_a_second_at_most() -> None:
+    """What a restart loses: its log is on a volume of its own that goes with the store, and is written to the disk every second."""
+    recorded = results()
+    configuration = recorded.one("Secret").inputs["stringData"]["valkey.conf"]
+    assert "dir /data\n" in configuration
+    assert "appendonly yes\nappendfsync everysec\n" in configuration
+    store = recorded.one("StatefulSet", "results").inputs["spec"]
+    mounts = store["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "data", "mountPath": "/data"} in mounts
+    assert [claim["metadata"]["name"] for claim in store["volumeClaimTemplates"]] == ["data"]
+    assert store["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+
+
 def test_another_password_is_another_secret() -> None:
     """Its name is generated, and the store mounts it by that name, so the store is rolled with it."""
     recorded = results()
