@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.node_files import NodePlan, configuration_files
+from sandbox.standins.node_groups import ZONE_LABEL
 
 PLATFORM_MARK = "platform-applied"
 """File in the node's folder that says the stand-ins' custom resource definitions are in the cluster."""
@@ -91,6 +92,7 @@ def _components(plan: NodePlan) -> list[Component]:
                 binary["kubelet"], f"--config={plan.configuration}/kubelet.yaml", f"--root-dir={node}/kubelet",
                 f"--kubeconfig={plan.kubeconfig('kubelet')}", f"--hostname-override={plan.folders.name}",
                 f"--node-ip={plan.addresses.node}", f"--cert-dir={node}/kubelet-certificates",
+                f"--node-labels={ZONE_LABEL}={plan.folders.name}",
             ),
             environment=basic,
             needs_files=(str(plan.folders.containerd_socket),),

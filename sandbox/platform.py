@@ -22,7 +22,7 @@ from sandbox.folders import Folders
 from sandbox.node_files import CERTIFICATES
 from sandbox.progress import Progress
 from sandbox.standins import managed_results
-from sandbox.standins.node_groups import one_node_for_every_group
+from sandbox.standins.node_groups import one_node_for_every_group, one_node_for_several_pods
 
 Manifest = dict[str, Any]
 
@@ -105,7 +105,8 @@ def _for_aws(node: Path) -> list[Manifest]:
     """What a stack on EKS finds here in the place of AWS: its node groups, and trust in its results store."""
     certificates = node / CERTIFICATES
     certificate, key = (certificates / f"elasticache.{suffix}" for suffix in ("crt", "key"))
-    return [*one_node_for_every_group(), *managed_results.prepared(certificate.read_bytes(), key.read_bytes())]
+    one_node = [*one_node_for_every_group(), *one_node_for_several_pods()]
+    return [*one_node, *managed_results.prepared(certificate.read_bytes(), key.read_bytes())]
 
 
 def _loader() -> type:
