@@ -19,7 +19,9 @@ from app.store import StoreError, connect_store, read_cancelled
 from app.waits import QueueCounters, count_tasks, counters_key
 from app.worker.failures import keep_failed_tasks
 from app.worker.logs import log_worker
+from app.worker.prefork import POOL as PREFORK_POOL
 from fleet.documents import WorkerDocument
+from fleet.sizing import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ def worker_options(document: WorkerDocument, pod: str) -> dict[str, Any]:
     """What Celery's command line would be told; the rest are settings."""
     return {
         "hostname": f"{document.shard}@{pod}",
-        "pool": document.worker.pool.value,
+        "pool": PREFORK_POOL if document.worker.pool is Pool.PREFORK else document.worker.pool.value,
         "queues": [document.shard],
         "optimization": document.worker.optimization.value,
         # Prefetch is fixed for each consumer of a quorum queue, so a pool that grows would stay as it was fed; the plan counts with one concurrency.

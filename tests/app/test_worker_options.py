@@ -63,7 +63,7 @@ def made(folder: Path, document: Any) -> dict[str, Any]:
         pytest.param(
             worker_document("reports", worker=SPOT_PREFORK),
             {
-                "pool": "celery.concurrency.prefork",
+                "pool": "app.worker.prefork",
                 "concurrency": 1,
                 "prefetch_multiplier": 4,
                 "max_tasks_per_child": 50,

@@ -74,6 +74,19 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has(pools: DeclaredFleet
     app.close()
 
 
+def test_a_task_whose_child_is_killed_runs_again_however_short_its_limit(pools: DeclaredFleet, tmp_path: Path) -> None:
+    """Celery (5.7) looks for lost children every five seconds; the limit of four would have taken it for a task over its time, and acknowledged it."""
+    log, app = tmp_path / "events", sender(pools)
+    names = [f"task-{number}" for number in range(6)]
+    with working(pools, "prefork", tmp_path) as worker:
+        for name in names:
+            app.send_task("pools.vanish_once", (str(log), name), queue="prefork")
+        seen = lines(log, 2 * len(names))
+        assert worker.stop() == 0
+    assert sorted(seen) == sorted(f"{what} {name}" for name in names for what in ("vanished", "ran"))
+    app.close()
+
+
 def test_on_spot_a_long_task_goes_back_to_its_queue(pools: DeclaredFleet, tmp_path: Path) -> None:
     """Soft: what does not end within its share of the notice is cancelled and done by another worker."""
 
