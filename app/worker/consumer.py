@@ -7,14 +7,18 @@ consistent-hash exchange refuses (tried on RabbitMQ 4.3).
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, signals
+from celery.app.task import Context
+from celery.exceptions import NotRegistered
 from celery.worker import state
 from celery.worker.consumer import Consumer, Tasks
 from kombu.common import ignore_errors
 
 from app.worker.health import HealthFiles, run_folder
+from app.worker.messages import problem_of, shown
 
 HEARTBEAT_SECONDS = 10.0
 LOOP_SECONDS = 60.0
@@ -86,10 +90,42 @@ class QueueConsumer(Consumer):
     def _loop_turns(self) -> bool:
         return self.controller.use_eventloop or time.monotonic() - self._loop_turned < LOOP_SECONDS
 
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
+        """As Celery, for messages that it can take up; others would end its loop, or be acknowledged and gone."""
+        take_up = super().create_task_handler(*args, **options)
+
+        def take_up_or_give_up(message: Any) -> None:
+            if (problem := problem_of(message)) is None:
+                take_up(message)
+            else:
+                self._give_up(message, problem)
+
+        return take_up_or_give_up
+
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """What cannot be read is given up, to the dead letters; Celery (5.7) acknowledges it, and an accepted message would be gone."""
-        logger.error("a message of %s cannot be read: %s", message.delivery_info.get("routing_key"), exc)
+        """What cannot be read is a dead letter; Celery (5.7) acknowledges it, and an accepted message would be gone."""
+        self._give_up(message, f"it cannot be decoded: {type(exc).__name__}", exc)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """As Celery, without its arguments in the log."""
+        self._give_up(message, f"it is no task: {type(exc).__name__}", exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """A task that this version of the application does not have; whoever asks for its result is told."""
+        name, task_id = message.headers["task"], message.headers["id"]
+        self._give_up(message, f"there is no task {shown(name)}", exc)
+        request = Context(message.headers, errbacks=None, chord=None)
+        try:
+            self.app.backend.mark_as_failure(task_id, NotRegistered(name), request=request)
+        except Exception as error:
+            # The message is kept, which counts; a store that is away stops no worker.
+            logger.warning("nobody is told that there is no task %s: %s", shown(name), type(error).__name__)
+
+    def _give_up(self, message: Any, problem: str, error: Exception | None = None) -> None:
+        """The broker keeps what is rejected among the dead letters."""
+        logger.error("a message of %s is given up: %s", message.delivery_info.get("routing_key"), problem)
         message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
 
     def ensure_connected(self, connection: Any) -> Any:
         """As Celery, with a sign of life at every try: a broker that is away is no reason to restart a worker."""
