@@ -52,6 +52,14 @@ SCALER_ACTIVE = "keda_scaler_active"
 SCALER_VALUE = "keda_scaler_metrics_value"
 SCALER_ERRORS = "keda_scaler_detail_errors_total"
 
+PLANNED_WAIT = "fleet:promise_seconds"
+"""Recorded from the plan, for each queue: the promised wait; so are the next three."""
+PROMISED_SHARE = "fleet:promise_share"
+PLANNED_MEAN = "fleet:runtime_mean_seconds"
+PLANNED_SLOTS = "fleet:slots_maximum"
+LATE_SHARE = "fleet:tasks_late:share"
+"""Recorded for each queue over the time that its label `window` names: the share of tasks that started later than promised."""
+
 NAMESPACE_LABEL = "namespace"
 """Of every series: the namespace that it is about, which is the fleet's name. Scraping adds it, except to KEDA's, which carry it."""
 

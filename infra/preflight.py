@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from fleet.errors import Finding, FleetError
 from fleet.versions import KUBERNETES_MINIMUM
+from infra.observability import MONITORING_GROUP, MONITORING_KINDS, Monitoring
 from infra.platform import PlatformPart, Provision
 
 REQUEST_SECONDS = 10
@@ -149,6 +150,29 @@ def check_cluster(facts: ClusterFacts, parts: Mapping[PlatformPart, Provision], 
                 )
             )
     return found
+
+
+def monitoring_groups(mode: Monitoring) -> tuple[str, ...]:
+    """The API groups that the Prometheus operator has to have brought."""
+    return (MONITORING_GROUP,) if mode is Monitoring.OPERATOR else ()
+
+
+def check_monitoring(facts: ClusterFacts, mode: Monitoring, *, file: str) -> list[Finding]:
+    """What the cluster lacks for an operator to read the fleet."""
+    if mode is not Monitoring.OPERATOR:
+        return []
+    missing = sorted(set(MONITORING_KINDS) - facts.kinds.get(MONITORING_GROUP, frozenset()))
+    if not missing:
+        return []
+    return [
+        _finding(
+            file,
+            "celery-fleet:monitoring.mode",
+            f"is operator, but the cluster serves no {', '.join(missing)} of {MONITORING_GROUP}",
+            "Install the Prometheus operator first (the chart kube-prometheus-stack brings it), or give the files to another Prometheus:"
+            " pulumi config set --path celery-fleet:monitoring.mode plain",
+        )
+    ]
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -16,6 +16,7 @@ from infra.manifests.ingress import DRAIN_SECONDS
 from infra.manifests.pods import IN_CLUSTER
 from infra.manifests.web import WebLimits
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
+from infra.observability import Monitoring, Observability, ObservabilityArgs
 from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from infra.ways_in import WaysIn
@@ -100,6 +101,8 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
     ]
     if loaded.scheduled:
         made.append(_beat(loaded, foundation, results, inside.delayed))
+    if settings.monitoring is not Monitoring.NONE:
+        made.append(_observability(loaded, foundation, namespace))
     if foundation.ways_in is not None:
         opts = _after(foundation, broker, web, *foundation.before_ways_in)
         made.append(WaysIn("ways-in", foundation.ways_in, opts=opts))
@@ -181,4 +184,18 @@ def _beat(loaded: Loaded, foundation: Foundation, results: _Results, delayed: De
             placement=foundation.placements.system,
         ),
         opts=_after(foundation, delayed, results),
+    )
+
+
+def _observability(loaded: Loaded, foundation: Foundation, namespace: FleetNamespace) -> Observability:
+    settings = loaded.settings
+    return Observability(
+        "observability",
+        ObservabilityArgs(
+            plan=loaded.plan,
+            mode=settings.monitoring,
+            labels=settings.spec.monitoring.labels,
+            runbook=settings.spec.monitoring.runbook,
+        ),
+        opts=_after(foundation, namespace),
     )

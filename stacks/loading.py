@@ -12,7 +12,15 @@ from fleet.errors import CatalogueError
 from fleet.inspection import Inspection, start_inspection
 from fleet.loading import load_plan
 from fleet.plan import Plan
-from infra.preflight import ClusterAccess, ClusterFacts, check_cluster, needed_groups, read_cluster
+from infra.preflight import (
+    ClusterAccess,
+    ClusterFacts,
+    check_cluster,
+    check_monitoring,
+    monitoring_groups,
+    needed_groups,
+    read_cluster,
+)
 from stacks.aws_settings import AwsSettings
 from stacks.checks import results_password
 from stacks.settings import Settings, config_values, load_settings
@@ -70,8 +78,11 @@ def load(
 
 def _ask_cluster(settings: Settings, asked: Edges) -> ClusterFacts:
     access = ClusterAccess(kubeconfig=settings.spec.kubeconfig, context=settings.context)
-    facts = asked.read_cluster(access, needed_groups(settings.platform))
-    if findings := check_cluster(facts, settings.platform, file=f"Pulumi.{settings.stack}.yaml"):
+    groups = (*needed_groups(settings.platform), *monitoring_groups(settings.monitoring))
+    facts = asked.read_cluster(access, groups)
+    file = f"Pulumi.{settings.stack}.yaml"
+    findings = check_cluster(facts, settings.platform, file=file)
+    if findings := [*findings, *check_monitoring(facts, settings.monitoring, file=file)]:
         raise CatalogueError(findings)
     return facts
 

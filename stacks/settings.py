@@ -1,8 +1,8 @@
 """The settings of one stack, whole: what its configuration states, checked, with every default filled in.
 
 Invariant: every finding names its key, and all of them come in one run. What an environment makes of the catalogue (`celery-fleet:environment`)
-belongs to `fleet.environment`; three variables override what a committed file says, so that working against another cluster leaves no change
-behind: FLEET_CONTEXT, FLEET_BASE_IMAGE, FLEET_RESULTS_PASSWORD.
+belongs to `fleet.environment`; variables override what a committed file says or leaves out, so that working against another cluster leaves no
+change behind: FLEET_CONTEXT, FLEET_BASE_IMAGE, FLEET_RESULTS_PASSWORD, FLEET_MONITORING.
 """
 
 import json
@@ -19,11 +19,15 @@ from fleet.explaining import explain
 from fleet.source import Source
 from fleet.versions import PYTHON_IMAGE
 from infra.manifests.topology import DeletionPolicy
+from infra.observability import Monitoring
 from infra.platform import PlatformPart, Provision
 from stacks.aws_checks import check_aws
 from stacks.aws_settings import AwsSettings, derive_aws
 from stacks.checks import check_images, check_password, check_prebuilt, check_target, check_tokens, key_finding
 from stacks.spec import PROJECT, RESULTS_PASSWORD, WEB_TOKENS, StackSpec
+
+MONITORING_VARIABLE = "FLEET_MONITORING"
+"""Stands in for `monitoring.mode`: whoever brings a Prometheus knows how it reads."""
 
 KEPT_ENVIRONMENTS = frozenset({"staging", "prod"})
 """Environments whose broker a `destroy` has to be told twice to take away."""
@@ -44,11 +48,12 @@ class Settings:
     keep: bool
     """Whether what nobody could make again outlives its resource, also once `protect` was taken off."""
     platform: Mapping[PlatformPart, Provision]
+    monitoring: Monitoring
     aws: AwsSettings | None
     """None where the cluster is one's own."""
 
 
-JSON_KEYS = frozenset({"images", "platform", "environment", "aws", "spotNodes", "protect", "web"})
+JSON_KEYS = frozenset({"images", "platform", "environment", "aws", "spotNodes", "protect", "web", "monitoring"})
 """Keys whose values are no plain text; Pulumi hands every value over as text."""
 
 
@@ -110,6 +115,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         protect=protect,
         keep=protect or stack in KEPT_ENVIRONMENTS,
         platform=_platform(spec),
+        monitoring=spec.monitoring.mode or Monitoring(variables.get(MONITORING_VARIABLE) or Monitoring.NONE),
         aws=derive_aws(stack, spec.aws, environment.cloud) if spec.target == "eks" and environment.cloud else None,
     )
 

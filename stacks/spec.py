@@ -8,11 +8,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from fleet.alerts.rules import RUNBOOK
 from fleet.catalogue import Model, TolerationSpec
 from fleet.deriving import FLEET_NAME
 from fleet.environment import EnvironmentSpec
 from fleet.quantities import Rate, Size
 from infra.manifests.topology import DeletionPolicy
+from infra.observability import Monitoring
 from infra.platform import Provision
 from stacks.aws_settings import AwsSpec
 
@@ -100,6 +102,23 @@ class WebSpec(Model):
         return self
 
 
+class MonitoringSpec(Model):
+    """Who reads the fleet's metrics and is told of its alerts; nothing is installed for it."""
+
+    mode: Annotated[Monitoring | None, Field(strict=False)] = None
+    """`operator`: by PodMonitor and PrometheusRule, which the cluster has to serve before; `plain`: by files in ConfigMaps; `none` is the default."""
+    labels: dict[str, str] = {}
+    """Labels by which the operator's Prometheus chooses what it reads; the chart kube-prometheus-stack asks for `release: <its release>`."""
+    runbook: Annotated[str, Field(min_length=1)] = RUNBOOK
+    """Address at which people read docs/runbooks/alerts.md; each alert links to its section."""
+
+    @model_validator(mode="after")
+    def _labels_of_the_operators(self) -> Self:
+        if self.labels and self.mode is not Monitoring.OPERATOR:
+            raise ValueError("has labels without `mode: operator`; a Prometheus without operator chooses by no labels")
+        return self
+
+
 class StackSpec(Model):
     """Every key that may stand under `celery-fleet:`."""
 
@@ -125,6 +144,8 @@ class StackSpec(Model):
     """Password of the results store; set it with `pulumi config set --secret`."""
     web: WebSpec = WebSpec()
     """How much the web layer takes."""
+    monitoring: MonitoringSpec = MonitoringSpec()
+    """Who reads the fleet's metrics and is told of its alerts."""
     web_tokens: Annotated[str | None, Field(alias=WEB_TOKENS, repr=False)] = None
     """Who may ask the web layer: `client:token`, several with a comma between; without it anybody who reaches it. Set it with `pulumi config set --secret`."""
     storage_class: Annotated[str | None, Field(alias="storageClass")] = None

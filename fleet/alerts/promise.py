@@ -68,6 +68,17 @@ def late_threshold(burn: Burn, percentile: float) -> float:
     return min(burn.factor * budget, (1 + budget) / 2)
 
 
+def _counted(fleet: str, queue: str, suffix: str, function: str, seconds: int, **labels: str) -> str:
+    chosen = series(f"{TASK_WAIT}_{suffix}", fleet, queue=queue, **labels)
+    return f"sum({function}({chosen}[{format_duration(seconds)}]))"
+
+
+def late_share(fleet: str, queue: str, promise: Promise, seconds: int) -> str:
+    """Share of the tasks of a window that started late; no number where none started."""
+    in_time = _counted(fleet, queue, "bucket", "rate", seconds, le=bucket_bound(promise.wait_seconds))
+    return f"(1 - {in_time} / {_counted(fleet, queue, 'count', 'rate', seconds)})"
+
+
 def promise_alerts(fleet: str, queue: QueuePlan) -> Iterator[Alert]:
     """The promise is being broken: one alert a pace."""
     promise = queue.promise
@@ -81,8 +92,8 @@ def promise_alerts(fleet: str, queue: QueuePlan) -> Iterator[Alert]:
             queue=queue.name,
             labels={"pace": burn.pace},
             expression=(
-                f"{_late_share(fleet, queue.name, promise, burn.long_seconds)} > {format_number(threshold)}\n"
-                f"and {_late_share(fleet, queue.name, promise, burn.short_seconds)} > {format_number(threshold)}\n"
+                f"{late_share(fleet, queue.name, promise, burn.long_seconds)} > {format_number(threshold)}\n"
+                f"and {late_share(fleet, queue.name, promise, burn.short_seconds)} > {format_number(threshold)}\n"
                 f"and {late} >= {LATE_AT_LEAST}"
             ),
             for_seconds=0,
@@ -98,22 +109,11 @@ def promise_alerts(fleet: str, queue: QueuePlan) -> Iterator[Alert]:
         )
 
 
-def _counted(fleet: str, queue: str, suffix: str, function: str, seconds: int, **labels: str) -> str:
-    chosen = series(f"{TASK_WAIT}_{suffix}", fleet, queue=queue, **labels)
-    return f"sum({function}({chosen}[{format_duration(seconds)}]))"
-
-
 def _late(fleet: str, queue: str, promise: Promise, seconds: int) -> str:
     """Late tasks in a window."""
     in_time = {"le": bucket_bound(promise.wait_seconds)}
     every = _counted(fleet, queue, "count", "increase", seconds)
     return f"({every} - {_counted(fleet, queue, 'bucket', 'increase', seconds, **in_time)})"
-
-
-def _late_share(fleet: str, queue: str, promise: Promise, seconds: int) -> str:
-    """Share of the tasks of a window that started late; no number where none started."""
-    in_time = _counted(fleet, queue, "bucket", "rate", seconds, le=bucket_bound(promise.wait_seconds))
-    return f"(1 - {in_time} / {_counted(fleet, queue, 'count', 'rate', seconds)})"
 
 
 def runtime_alert(fleet: str, queue: QueuePlan) -> Alert:

@@ -1,4 +1,4 @@
-"""The alerts in the format of a Prometheus rule file: groups of rules, as both Prometheus and its operator read them.
+"""Alerts and recorded series in the format of a Prometheus rule file: groups of rules, as both Prometheus and its operator read them.
 
 Source: Prometheus docs, "Alerting rules" and "Recording rules" (groups, `for`, templates in annotations).
 """
@@ -11,8 +11,10 @@ import yaml
 
 from fleet.alerts.alert import Alert
 from fleet.alerts.deriving import derive_alerts
+from fleet.alerts.recording import Recording, queue_recordings
 from fleet.plan import Plan
 from fleet.records import SHARED
+from fleet.series import NAMESPACE_LABEL
 from fleet.units import format_duration
 
 RUNBOOK = "docs/runbooks/alerts.md"
@@ -39,14 +41,21 @@ def alert_rule(alert: Alert, labels: Mapping[str, str], *, runbook: str = RUNBOO
     }
 
 
+def recording_rule(recording: Recording, fleet: str) -> Rule:
+    """One series, with the labels by which the measured ones are chosen too."""
+    labels = {NAMESPACE_LABEL: fleet, "queue": recording.queue, **recording.labels}
+    return {"record": recording.name, "expr": recording.expression, "labels": labels}
+
+
 def rule_groups(plan: Plan, *, runbook: str = RUNBOOK) -> dict[str, Rule]:
-    """Queue -> its group of rules; what the queues share stands under `fleet`, which no queue may be called."""
+    """Queue -> its group of rules, recorded series first; what the queues share stands under `fleet`, which no queue may be called."""
     labels = {"fleet": plan.fleet, "environment": plan.environment}
-    found: dict[str, Rule] = {}
+    found: dict[str, Rule] = {SHARED: {"name": f"{plan.fleet}.{SHARED}", "rules": []}}
+    for queue in plan.queues:
+        made = [recording_rule(item, plan.fleet) for item in queue_recordings(plan.fleet, queue)]
+        found[queue.name] = {"name": f"{plan.fleet}.{queue.name}", "rules": made}
     for alert in derive_alerts(plan):
-        owner = alert.queue or SHARED
-        group = found.setdefault(owner, {"name": f"{plan.fleet}.{owner}", "rules": []})
-        group["rules"].append(alert_rule(alert, labels, runbook=runbook))
+        found[alert.queue or SHARED]["rules"].append(alert_rule(alert, labels, runbook=runbook))
     return found
 
 

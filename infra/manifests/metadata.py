@@ -10,7 +10,7 @@ from typing import Any, Literal
 Manifest = dict[str, Any]
 """A Kubernetes object as the API server takes it; leaves may be Pulumi outputs."""
 
-Component = Literal["worker", "web", "beat", "results", "broker", "delayed-delivery", "fleet"]
+Component = Literal["worker", "web", "beat", "results", "broker", "delayed-delivery", "monitoring", "fleet"]
 
 QUEUE_LABEL = "celery-fleet/queue"
 """Logical queue that an object serves."""

@@ -186,6 +186,21 @@ def test_every_alert_has_its_section_in_the_runbook() -> None:
     assert [section.splitlines()[0] for section in sections if "```console" not in section] == []
 
 
+def test_the_promise_stands_beside_what_is_measured() -> None:
+    """Recorded as the catalogue has it, so that a dashboard compares the two without knowing any."""
+    found = rule_groups(shipped("prod"))["reports"]["rules"]
+    recorded = {rule["record"]: rule["expr"] for rule in found if "record" in rule and "window" not in rule["labels"]}
+    assert recorded == {
+        "fleet:promise_seconds": "vector(600)",
+        "fleet:promise_share": "vector(0.95)",
+        "fleet:runtime_mean_seconds": "vector(40)",
+        "fleet:slots_maximum": "vector(18)",
+    }
+    late = {rule["labels"]["window"]: rule["expr"] for rule in found if rule.get("record") == "fleet:tasks_late:share"}
+    assert late.keys() == {"5m", "1h"}
+    assert 'le="600.0"}[5m]' in late["5m"]
+
+
 def _plan(raw: Raw) -> Plan:
     with tempfile.TemporaryDirectory() as folder:
         return load_from(raw, Path(folder), environment="prod")
@@ -212,7 +227,12 @@ def test_a_rule_file_says_what_the_alerts_say(raw: Raw) -> None:
     read = yaml.safe_load(rule_file(*groups.values()))["groups"]
     assert read == list(groups.values())
     assert [group["name"] for group in read] == [f"celery-fleet.{name}" for name in ("fleet", *raw["queues"])]
-    for rule in (rule for group in read for rule in group["rules"]):
+    rules = [rule for group in read for rule in group["rules"]]
+    for rule in (rule for rule in rules if "record" in rule):
+        assert set(rule) == {"record", "expr", "labels"}
+        assert list(problems(rule["expr"])) == [], rule["expr"]
+        assert rule["labels"]["namespace"] == plan.fleet
+    for rule in (rule for rule in rules if "alert" in rule):
         assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}
         assert all(isinstance(text, str) for text in (*rule["labels"].values(), *rule["annotations"].values()))
         assert {"fleet", "environment", "severity"} <= rule["labels"].keys()

@@ -21,6 +21,7 @@ from infra.images import Images, ImagesArgs, RegistryCredentials, repositories_i
 from infra.manifests.ingress import BrokerBalancer, auto_mode_class, broker_balancer
 from infra.manifests.topology import DeletionPolicy
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
+from infra.observability import Monitoring, Observability, ObservabilityArgs
 from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
 from infra.results import Results, ResultsArgs, ResultsPassword
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
@@ -137,6 +138,7 @@ COMPONENTS: dict[str, Build] = {
             cache="registry.example/cache",
         ),
     ),
+    "Observability": lambda name, plan: Observability(name, ObservabilityArgs(plan=plan, mode=Monitoring.PLAIN)),
     "Platform": lambda name, _: Platform(name, PlatformArgs(parts=_every_part(Provision.INSTALL))),
     "QueueTopology": lambda name, plan: _queue_topology(name, plan, "default"),
     "QueueWorkers": lambda name, plan: _workers(name, plan, "default"),

@@ -12,7 +12,7 @@ import yaml
 from fleet.errors import CatalogueError, FleetError
 from stacks.build import build_stack
 from tests.infra.recording import Recorded, Registration, record
-from tests.stacks.programs import PASSWORD, ROOT, SERVED, Stage, loaded, run_stack
+from tests.stacks.programs import PASSWORD, ROOT, SERVED, VARIABLES, Stage, loaded, run_stack
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +216,28 @@ def test_a_cluster_without_keda_registers_nothing() -> None:
     with pytest.raises(CatalogueError) as raised:
         loaded(stage=Stage(served=served))
     assert [finding.path for finding in raised.value.findings] == ["celery-fleet:platform.keda"]
+
+
+def test_an_operator_that_is_not_there_registers_nothing() -> None:
+    """Its kinds are looked for before anything is made; without a word nobody looks."""
+    config = {"celery-fleet:monitoring": '{"mode": "operator"}'}
+    with pytest.raises(CatalogueError) as raised:
+        run_stack(config)
+    [finding] = raised.value.findings
+    assert finding.path == "celery-fleet:monitoring.mode"
+    assert "PodMonitor, PrometheusRule" in finding.problem
+    served = {**SERVED, "monitoring.coreos.com/v1": frozenset({"PodMonitor", "PrometheusRule", "ServiceMonitor"})}
+    recorded = run_stack(config, stage=Stage(served=served))
+    assert len(recorded.of("PrometheusRule")) == 5
+    assert not run_stack().of("Observability")
+
+
+def test_whoever_brings_a_prometheus_says_how_it_reads() -> None:
+    """As the sandbox does, without a change of the committed file."""
+    known = loaded(variables={**VARIABLES, "FLEET_MONITORING": "plain"})
+    recorded = record(lambda: build_stack(known))
+    assert recorded.one("Observability").urn
+    assert not recorded.of("PrometheusRule")
 
 
 def test_what_is_missing_can_be_installed() -> None:

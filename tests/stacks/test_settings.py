@@ -51,6 +51,16 @@ def findings(config: Mapping[str, str], *, variables: Mapping[str, str] | None =
         pytest.param("spotNodes", '{"taints": []}', "celery-fleet:spotNodes.taints", "tolerations", id="spot-nodes"),
         pytest.param("web", '{"maxBody": "1 MB"}', "celery-fleet:web.maxBody", "Mi", id="a-size-that-is-none"),
         pytest.param("web", '{"rate": 20}', "celery-fleet:web.rate", "one client", id="a-rate-without-its-time"),
+        pytest.param(
+            "monitoring",
+            '{"mode": "yes"}',
+            "celery-fleet:monitoring.mode",
+            "'operator', 'plain' or 'none'",
+            id="monitoring",
+        ),
+        pytest.param(
+            "monitoring", '{"labels": {"a": "b"}}', "celery-fleet:monitoring", "metrics", id="labels-that-nobody-reads"
+        ),
         pytest.param("web", '{"burst": 5}', "celery-fleet:web", "How much", id="a-burst-without-a-rate"),
     ],
 )

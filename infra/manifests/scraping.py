@@ -1,0 +1,137 @@
+"""What a Prometheus reads of a fleet, once as the objects of its operator and once as plain scrape settings.
+
+Invariant: the series of queues come from RabbitMQ's detailed endpoint alone, for the families that are used; `/metrics` never lists objects one by
+one (RabbitMQ 4.3 docs, "Prometheus", section on the detailed endpoint). Whatever is read carries the fleet's name as `namespace`.
+Sources: prometheus-operator API reference, `PodMonitor`; Prometheus docs, "Configuration", `kubernetes_sd_config`; rabbitmq/cluster-operator 2.21
+(`prometheus` is the port's name); KEDA 2.21, config/manager/manager.yaml.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from fleet.plan import Plan
+from fleet.series import NAMESPACE_LABEL, QUEUE_FAMILIES
+from infra.manifests.broker import BROKER_NAME
+from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.web import NAME as WEB_NAME
+
+INTERVAL = "15s"
+"""A promise of seconds is told within a minute; the broker's own statistics are five seconds old at best."""
+
+KEDA_NAMESPACE = "keda"
+KEDA_PODS = {"app": "keda-operator"}
+"""By KEDA's release manifest and by its chart alike."""
+KEDA_PORT = 8080
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scrape:
+    """Some pods and what is read of each."""
+
+    name: str
+    namespace: str
+    pods: Mapping[str, str]
+    """Labels that they have."""
+    port: str | int
+    """Name of the container's port, or its number where its name is not the same everywhere."""
+    path: str = "/metrics"
+    params: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    of_all_fleets: bool = False
+    """Whether the pods tell of every fleet, each series with its namespace: then only this fleet's are kept."""
+
+
+def scrapes(plan: Plan) -> tuple[Scrape, ...]:
+    """Everything that is read of a fleet."""
+    fleet = plan.fleet
+    broker = {**selector(BROKER_NAME), "app.kubernetes.io/component": "rabbitmq"}
+    families = {"family": QUEUE_FAMILIES, "vhost": (plan.topology.vhost,)}
+    return (
+        Scrape(
+            name="workers",
+            namespace=fleet,
+            pods={"app.kubernetes.io/part-of": fleet, "app.kubernetes.io/component": "worker"},
+            port="metrics",
+        ),
+        Scrape(name="web", namespace=fleet, pods=selector(WEB_NAME), port="http"),
+        Scrape(name="broker", namespace=fleet, pods=broker, port="prometheus"),
+        Scrape(
+            name="broker-queues",
+            namespace=fleet,
+            pods=broker,
+            port="prometheus",
+            path="/metrics/detailed",
+            params=families,
+        ),
+        Scrape(name="keda", namespace=KEDA_NAMESPACE, pods=KEDA_PODS, port=KEDA_PORT, of_all_fleets=True),
+    )
+
+
+def pod_monitor(fleet: str, scrape: Scrape, labels: Mapping[str, str]) -> Manifest:
+    """A `PodMonitor`; `labels` are those by which the operator's Prometheus chooses its monitors."""
+    endpoint: Manifest = {
+        **({"portNumber": scrape.port} if isinstance(scrape.port, int) else {"port": scrape.port}),
+        "path": scrape.path,
+        "interval": INTERVAL,
+    }
+    if scrape.params:
+        endpoint["params"] = {name: list(values) for name, values in scrape.params.items()}
+    if scrape.of_all_fleets:
+        endpoint["honorLabels"] = True
+        endpoint["metricRelabelings"] = [
+            {"action": "keep", "sourceLabels": [NAMESPACE_LABEL], "regex": fleet},
+        ]
+    described = metadata(fleet, scrape.name, "monitoring")
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": {**described, "labels": {**described["labels"], **labels}},
+        "spec": {
+            "namespaceSelector": {"matchNames": [scrape.namespace]},
+            "selector": {"matchLabels": dict(scrape.pods)},
+            "podMetricsEndpoints": [endpoint],
+        },
+    }
+
+
+def scrape_config(fleet: str, scrape: Scrape) -> dict[str, Any]:
+    """An entry of `scrape_configs` that does what the `PodMonitor` does."""
+    by_number = isinstance(scrape.port, int)
+    port = f"__meta_kubernetes_pod_container_port_{'number' if by_number else 'name'}"
+    found: dict[str, Any] = {
+        "job_name": f"{fleet}/{scrape.name}",
+        "scrape_interval": INTERVAL,
+        "metrics_path": scrape.path,
+        "kubernetes_sd_configs": [
+            {
+                "role": "pod",
+                "namespaces": {"names": [scrape.namespace]},
+                "selectors": [
+                    {"role": "pod", "label": ",".join(f"{key}={value}" for key, value in scrape.pods.items())}
+                ],
+            }
+        ],
+        "relabel_configs": [
+            {"action": "keep", "source_labels": [port], "regex": str(scrape.port)},
+            # What has ended keeps its address until it is deleted.
+            {"action": "drop", "source_labels": ["__meta_kubernetes_pod_phase"], "regex": "(Failed|Succeeded)"},
+            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": NAMESPACE_LABEL},
+            {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+        ],
+    }
+    if scrape.params:
+        found["params"] = {name: list(values) for name, values in scrape.params.items()}
+    if scrape.of_all_fleets:
+        found["honor_labels"] = True
+        found["metric_relabel_configs"] = [
+            {"action": "keep", "source_labels": [NAMESPACE_LABEL], "regex": fleet},
+        ]
+    return found
+
+
+def scrape_file(plan: Plan) -> str:
+    """A file for `scrape_config_files` (Prometheus 2.43 and later)."""
+    configs = [scrape_config(plan.fleet, scrape) for scrape in scrapes(plan)]
+    return yaml.safe_dump({"scrape_configs": configs}, sort_keys=False)
