@@ -1,4 +1,4 @@
-"""`python -m sandbox up|down|status|env|build|clean`: the one entry, and errors as messages instead of tracebacks."""
+"""`python -m sandbox up|down|status|env|imagine|build|clean`: the one entry, and errors as messages instead of tracebacks."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from sandbox import host, lifecycle
 from sandbox.environment import export_lines, variables
 from sandbox.errors import SandboxError
 from sandbox.folders import DEFAULT_NAME, Folders, find_folders
+from sandbox.imagining import imagined_variables
 from sandbox.progress import Progress
 from sandbox.status import read_status, status_lines
 
@@ -31,6 +32,12 @@ def parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[shared], help="show components, versions and stand-ins")
     status.add_argument("--json", action="store_true", help="as one JSON document")
     commands.add_parser("env", parents=[shared], help='print export lines for a shell: eval "$(python -m sandbox env)"')
+    imagine = commands.add_parser(
+        "imagine",
+        parents=[shared],
+        help="print export lines for a shell in which `pulumi` needs neither cluster nor account",
+    )
+    imagine.add_argument("folder", type=Path, help="an empty folder for its state; the shell works until it is gone")
     commands.add_parser("build", parents=[shared], help="only build programs and images")
     commands.add_parser("clean", parents=[shared], help="down, then remove caches and passwords too")
     return top
@@ -66,6 +73,10 @@ def _run(given: argparse.Namespace, folders: Folders, progress: Progress) -> int
         case "env":
             folders.create()
             sys.stdout.write(export_lines(variables(folders, os.environ)))
+        case "imagine":
+            folders.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+            imagined = imagined_variables(given.folder.absolute(), folders.cache, os.environ, progress)
+            sys.stdout.write(export_lines(imagined))
         case "status":
             found = read_status(folders)
             text = json.dumps(found, indent=2) if given.json else "\n".join(status_lines(found))

@@ -33,7 +33,9 @@ LANGUAGE_HOST: Final = StandIn("pulumi-language-python", "sandbox.standins.langu
 
 AWS_CLI: Final = StandIn("aws", "sandbox.standins.aws_cli", "the AWS CLI")
 
-PROGRAMS: Final = (LANGUAGE_HOST, AWS_CLI)
+IMAGINED_KUBECTL: Final = StandIn("kubectl", "sandbox.standins.imagined_kubectl", "kubectl, of an imagined cluster")
+
+PROGRAMS: Final = (LANGUAGE_HOST, AWS_CLI, IMAGINED_KUBECTL)
 """Stand-ins that are modules, not packages."""
 
 RESOURCE_PLUGINS: Final = {
@@ -48,7 +50,13 @@ def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
 
     Returns: one line for each stand-in that is in use, to be shown to the user.
     """
-    lines = [_installed(bin_dir, LANGUAGE_HOST)]
+    lines = [_installed(bin_dir, LANGUAGE_HOST), *install_resource_plugins(pulumi_home, bin_dir)]
+    return [line for line in lines if line]
+
+
+def install_resource_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
+    """The same without the language host, for a CLI that has its own beside it."""
+    lines: list[str] = []
     for name, stand_in in RESOURCE_PLUGINS.items():
         try:
             version = importlib.metadata.version(f"pulumi-{name}")
@@ -60,6 +68,11 @@ def install_plugins(pulumi_home: Path, bin_dir: Path) -> list[str]:
             # Tokens come from where the clusters come from.
             lines.append(_installed(bin_dir, AWS_CLI))
     return [line for line in lines if line]
+
+
+def install_program(bin_dir: Path, stand_in: StandIn) -> str:
+    """Install one stand-in for a program; the line to show, empty where the real one is there."""
+    return _installed(bin_dir, stand_in)
 
 
 def _installed(folder: Path, stand_in: StandIn, version: str = "") -> str:

@@ -14,6 +14,9 @@ EKS_KUBECONFIG: Final = "FLEET_SANDBOX_EKS_KUBECONFIG"
 IMAGINED: Final = "FLEET_SANDBOX_IMAGINED_CLUSTERS"
 """`true`: where an EKS endpoint leads nowhere its objects live in the state alone, and an ECR registry takes no image."""
 
+IMAGINED_IMAGES: Final = "FLEET_SANDBOX_IMAGINED_IMAGES"
+"""`true`: no image is built, for whatever registry or node; its digest follows from what it would be built of."""
+
 
 def is_imagined(environment: Mapping[str, str]) -> bool:
     """Whether what stands behind AWS is to be imagined."""

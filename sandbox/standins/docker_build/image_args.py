@@ -130,7 +130,7 @@ def read_image_args(raw: Properties) -> ImageArgs:
         wrong(("dockerfile", 'only specify "location" or "inline", not both'))
     elif args.dockerfile is not None and not args.dockerfile.is_file():
         wrong(("dockerfile.location", f"open {args.dockerfile}: no such file"))
-    if is_for_ecr(args.tags):
+    if is_for_ecr(args.tags) or is_imagined(args.tags):
         return args  # Nothing is built, or for the sandbox's node: neither a platform nor a cache in ECR matters.
     machine = MACHINES.get(platform.machine(), platform.machine())
     for index, wanted in enumerate(raw.get("platforms") or []):
@@ -157,6 +157,8 @@ def is_for_ecr(tags: list[str]) -> bool:
 
 def is_imagined(tags: list[str]) -> bool:
     """Whether nothing is behind the image's registry, not even the sandbox: nothing is built, and nothing pushed."""
+    if os.environ.get(variables.IMAGINED_IMAGES) == "true":
+        return True
     return variables.is_imagined(os.environ) and is_for_ecr(tags)
 
 

@@ -147,7 +147,7 @@ class DockerBuildProvider:
         if is_imagined(args.tags):
             state["digest"] = imagined_digest(args)
             state["ref"] = next((digested(tag, state["digest"]) for tag in args.tags), state["digest"])
-            await self.log.warn(urn, "stand-in: there is no registry behind ECR; nothing was built and nothing pushed")
+            await self.log.warn(urn, "stand-in: images are imagined; nothing was built and nothing pushed")
             return with_secrets_of(state, given)
         image = await self.buildah.build(args, lambda line: self.log.status(urn, line))
         if args.is_exported:

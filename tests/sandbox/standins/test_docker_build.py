@@ -255,6 +255,15 @@ def test_an_image_for_another_registry_is_built_beside_an_imagined_one(
     assert buildah.builds == 1
 
 
+def test_no_image_is_built_where_all_are_imagined(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a review of what would change, on a machine that can build nothing; the digest follows the content all the same."""
+    monkeypatch.setenv(variables.IMAGINED_IMAGES, "true")
+    buildah = FakeBuildah()
+    _, state = created(provider(buildah, None), inputs(folder))
+    assert buildah.builds == 0
+    assert state["ref"] == f"{TAG}@{state['digest']}"
+
+
 def test_an_image_that_left_the_sandbox_is_missing_in_a_refresh(folder: Path) -> None:
     """A new node has none of the old node's images."""
     containerd = FakeContainerd()
