@@ -120,7 +120,8 @@ class Images(pulumi.ComponentResource):
             # What was pushed may run elsewhere by its digest, and is what a rollback goes to; its repository decides how long it stays.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.repositories is not None),
         )
-        return image.ref
+        # Without a digest the plugin names the tag, as in the preview of a build: not known yet is what that is.
+        return pulumi.Output.all(image.ref, image.digest).apply(lambda known: str(known[0]))
 
 
 def _from_here(path: Path | str) -> str:
