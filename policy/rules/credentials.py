@@ -8,23 +8,12 @@ Sources: Kubernetes docs, "Good practices for Kubernetes Secrets"; kombu 5.7 (a 
 import re
 from collections.abc import Iterator
 
+from fleet.credentials import KEYS, PASSWORD_IN_URL, SECRET_NAME
 from policy.graph import UNKNOWN, Resource, at, items, section, texts
 from policy.pods import BROKERS, WORKLOADS, containers, pod_of
 from policy.rule import Finding, ResourceRule
 
-PASSWORD_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$\()[^/\s@]+@", re.IGNORECASE)
-"""`$(NAME)` is a variable that Kubernetes puts in, which may well come from a Secret."""
-
 BROKER_URL = re.compile(r"\b(?:py)?amqps?://(?!\$\()", re.IGNORECASE)
-
-KEYS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
-"""A private key in PEM, or the access key of an AWS user or session."""
-
-SECRET_NAME = re.compile(
-    r"(?:^|[_.-]|(?<=[a-z]))(?:passw(?:or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credentials?)$",
-    re.IGNORECASE,
-)
-"""A name whose value is a credential; `PASSWORD_FILE` and `TOKEN_SECONDS` are none."""
 
 SETTING = re.compile(
     r"""(?im)^\s*(?:default_pass|requirepass|masterauth)\b\s*[=\s]\s*\S|"[a-z_]*(?:password|secret|token)"\s*:\s*"[^"]""",
