@@ -14,18 +14,30 @@ export UV_COMPILE_BYTECODE ?= 1
 CONTEXT ?=
 SCALE ?= 1
 STACK ?= local
+# Of `make preview` and `make review`: the revision a change is compared with, and by how much a month may become dearer, in percent.
+BASE ?=
+COST_RISE ?= 20
+PREVIEWS ?= preview
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# `STACK` has a default for `plan`; a preview is of all stacks unless one was asked for.
+ON_STACK = $(if $(filter file,$(origin STACK)),,--stack '$(STACK)')
 ON_CONTEXT = $(if $(CONTEXT),--context '$(CONTEXT)')
 
-.PHONY: help plan up demo status shell down clean check scan test format lock venv
+.PHONY: help plan preview review up demo status shell down clean check scan test format lock venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 plan: venv ## Show what would be deployed, with the reason of each number; needs no cluster (STACK=local)
 	@$(BIN)/fleet plan -s '$(STACK)'
+
+preview: venv ## Show what a change does to every stack, by the real engine; needs no cluster and no account (STACK=prod BASE=main)
+	@$(BIN)/python -m ops preview --out '$(PREVIEWS)' $(ON_STACK) $(if $(BASE),--base '$(BASE)')
+
+review: venv ## Judge the previews: one comment in preview/comment.md, the gates' verdict as exit code (COST_RISE=20)
+	@$(BIN)/python -m stacks.review '$(PREVIEWS)'/*/preview.json --out '$(PREVIEWS)/comment.md' --cost-rise '$(COST_RISE)'
 
 up: venv ## Start the sandbox (or use CONTEXT=name), deploy the fleet, wait until it is ready; resumes when interrupted
 	@$(BIN)/python -m ops up $(ON_CONTEXT)

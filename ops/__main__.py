@@ -1,4 +1,4 @@
-"""`python -m ops up|demo|status|shell|down|clean|scan|test`: what `make` runs.
+"""`python -m ops up|demo|status|shell|down|clean|preview|scan|test`: what `make` runs.
 
 Exit codes: 0 fine, 1 something a person has to put right, 2 wrong usage, 130 interrupted. A FleetError ends in its message, never in a traceback.
 """
@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fleet.errors import FleetError
 from ops.demo import TIMEOUT_SECONDS, run_demo
+from ops.previewing import FOLDER, Request, choose_stacks, preview_stacks
 from ops.processes import terminated
 from ops.progress import Progress
 from ops.scanning import run_scan
@@ -47,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     shell.add_argument("-c", dest="line", metavar="CMD", help="run this in the shell and leave")
     commands.add_parser("down", parents=[shared], help="stop everything, leaving nothing behind but caches")
     commands.add_parser("clean", parents=[shared], help="down, and drop what the sandbox has built")
+    preview = commands.add_parser("preview", help="what a change does to each stack; needs neither cluster nor account")
+    preview.add_argument("--stack", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    preview.add_argument("--base", metavar="REVISION", help="compare with where the branch left it")
+    preview.add_argument("--out", type=Path, default=Path(FOLDER), metavar="FOLDER", help="default: %(default)s")
     scan = commands.add_parser("scan", help="the offline policy scan of everything that the programs would make")
     scan.add_argument("arguments", nargs=argparse.REMAINDER, help="further words for pytest")
     test = commands.add_parser("test", help="engine and cluster tests on a sandbox that is left as it was found")
@@ -77,6 +83,9 @@ def run(given: argparse.Namespace) -> int:
             return open_shell(open_last(given.context), Progress(), command=given.line)
         case "down" | "clean":
             stop_fleet(given.context, os.environ, Progress(), with_caches=given.command == "clean")
+        case "preview":
+            request = Request(stacks=choose_stacks(given.stack), base=given.base, out=given.out.absolute())
+            return preview_stacks(request, os.environ, Progress())
         case "scan":
             return run_scan(os.environ, Progress(), given.arguments)
         case "test":

@@ -7,7 +7,22 @@ import pytest
 
 from ops.target import ROOT
 
-COMMANDS = ("plan", "up", "demo", "status", "shell", "down", "clean", "check", "scan", "test", "format", "lock")
+COMMANDS = (
+    "plan",
+    "preview",
+    "review",
+    "up",
+    "demo",
+    "status",
+    "shell",
+    "down",
+    "clean",
+    "check",
+    "scan",
+    "test",
+    "format",
+    "lock",
+)
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +44,17 @@ def test_make_alone_lists_every_command() -> None:
         ),
         pytest.param(["demo", "SCALE=0.1"], "-m ops demo --scale '0.1'", id="a-small-demo"),
         pytest.param(["down", "CONTEXT=kind-fleet"], "-m ops down --context 'kind-fleet'", id="down-elsewhere"),
+        pytest.param(["preview"], "-m ops preview --out 'preview'  \n", id="previews-of-all-stacks"),
+        pytest.param(
+            ["preview", "STACK=prod", "BASE=main"],
+            "-m ops preview --out 'preview' --stack 'prod' --base 'main'",
+            id="a-preview-of-one-stack",
+        ),
+        pytest.param(
+            ["review", "COST_RISE=5"],
+            "'preview'/*/preview.json --out 'preview/comment.md' --cost-rise '5'",
+            id="a-review",
+        ),
         pytest.param(["plan", "STACK=prod"], "fleet plan -s 'prod'", id="plan-of-another-environment"),
     ],
 )

@@ -1,0 +1,177 @@
+"""`make preview`: what a change does to every stack, by the real engine, on any machine.
+
+Invariant: the work tree is only read; each stack gets its own folder of files and its own outcome, and one that cannot be previewed hides no other.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from fleet.errors import FleetError, UsageError
+from ops import preview_engine
+from ops.checkouts import check_out, copy_work_tree, find_base
+from ops.preview_engine import Engine, Previewed
+from ops.processes import run_visibly
+from ops.progress import Progress, Step
+from ops.target import ROOT, own_environment
+
+FOLDER = "preview"
+DEPLOYED = "what is deployed"
+AT_ONCE = 2
+"""Engines that run side by side: each keeps one core busy, and a third would only wait."""
+
+EXIT_INCOMPLETE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be previewed."""
+
+    stacks: tuple[str, ...]
+    base: str | None
+    """Revision that the change is compared with; None where everything is new, or the state itself is what it is compared with."""
+    out: Path
+    policy: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """The project's files."""
+
+    head: Path
+    base: Path | None
+    base_name: str | None
+
+
+def find_stacks(root: Path) -> tuple[str, ...]:
+    """Every stack that has a file, by name."""
+    return tuple(sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in root.glob("Pulumi.*.yaml")))
+
+
+def choose_stacks(asked: Iterable[str], root: Path = ROOT) -> tuple[str, ...]:
+    """The stacks that were asked for; all of them where none was.
+
+    Raises: UsageError for one that has no file.
+    """
+    known, wanted = find_stacks(root), tuple(dict.fromkeys(asked))
+    for stack in wanted:
+        if stack not in known:
+            raise UsageError(f"STACK={stack}", f"has no file Pulumi.{stack}.yaml", f"There are {', '.join(known)}.")
+    return wanted or known
+
+
+def preview_stacks(request: Request, environ: Mapping[str, str], progress: Progress, root: Path = ROOT) -> int:
+    """Write `preview.json` and `preview.md` of every stack; exit code 1 where one is not whole.
+
+    Raises: UsageError when the base is no revision, ProgramError when there is no engine.
+    """
+    own = own_environment(environ)
+    commit = find_base(root, request.base) if request.base else None
+    with TemporaryDirectory(prefix="fleet-preview-") as temporary:
+        folder = Path(temporary)
+        sides = _copies(root, folder, commit, request.base)
+        engines = _engines(request.stacks, own, root, folder)
+        for line in dict.fromkeys(line for engine in engines.values() for line in engine.stood_in):
+            progress.say(line)
+        with progress.step(f"preview {', '.join(request.stacks)}") as step, ThreadPoolExecutor(AT_ONCE) as pool:
+            one = partial(_one, sides=sides, request=request, folder=folder, step=step, environ=own)
+            codes = list(pool.map(lambda stack: one(stack, engines[stack]), request.stacks))
+    return max(codes, default=0)
+
+
+def _copies(root: Path, folder: Path, commit: str | None, named: str | None) -> Sides:
+    """Both sides in folders of the same length and name, so that no path tells them apart."""
+    head = folder / "head" / "project"
+    head.mkdir(parents=True)
+    copy_work_tree(root, head)
+    if commit is None:
+        return Sides(head=head, base=None, base_name=None)
+    base = folder / "base" / "project"
+    base.mkdir(parents=True)
+    check_out(root, commit, base)
+    return Sides(head=head, base=base, base_name=f"{named} ({commit[:12]})")
+
+
+def _engines(stacks: Iterable[str], environ: Mapping[str, str], root: Path, folder: Path) -> dict[str, Engine]:
+    """Stack -> its engine; the imagined one is made once, and only where it is needed."""
+    found: dict[str, Engine] = {}
+    imagined: Engine | None = None
+    for stack in stacks:
+        if preview_engine.has_own_engine(_target(root, stack), environ):
+            found[stack] = preview_engine.own_engine(environ)
+        else:
+            imagined = imagined or preview_engine.imagined_engine(environ, root, folder / "engine")
+            found[stack] = imagined
+    return found
+
+
+def _target(root: Path, stack: str) -> str:
+    try:
+        document: Any = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
+        return str((document.get("config") or {}).get("celery-fleet:target", "existing"))
+    except (OSError, yaml.YAMLError, AttributeError):
+        return "existing"  # `pulumi` itself says what is wrong with the file.
+
+
+def _one(
+    stack: str, engine: Engine, *, sides: Sides, request: Request, folder: Path, step: Step, environ: Mapping[str, str]
+) -> int:
+    """One stack, whatever becomes of it."""
+    base_name = sides.base_name if engine.imagined else DEPLOYED
+    problems: list[str] = []
+    done = Previewed(events="", succeeded=True, said="")
+    try:
+        if engine.imagined:
+            step.note(f"{stack}: the base")
+            base_name = _prepare(stack, engine, sides)
+        step.note(f"{stack}: the change")
+        done = preview_engine.preview(engine, sides.head if engine.imagined else ROOT, stack, policy=request.policy)
+    except FleetError as error:
+        problems.append(str(error))
+    events, said = folder / f"{stack}.events", folder / f"{stack}.said"
+    events.write_text(done.events, encoding="utf-8")
+    said.write_text(done.said, encoding="utf-8")
+    words = [
+        *("--stack", stack, "--events", str(events), "--head", str(sides.head), "--out", str(request.out / stack)),
+        *(("--base", str(sides.base)) if sides.base is not None else ()),
+        *(("--base-name", base_name) if base_name else ()),
+        *(("--imagined",) if engine.imagined else ()),
+        *(() if done.succeeded else ("--failed", "--said", str(said))),
+        *(f"--stood-in={line}" for line in engine.stood_in),
+        *(f"--problem={problem}" for problem in problems),
+    ]
+    return _record(words, environ)
+
+
+def _prepare(stack: str, engine: Engine, sides: Sides) -> str | None:
+    """Give the stack its state: empty, or with the base brought up; what it is to be compared with, in words."""
+    name = f"Pulumi.{stack}.yaml"
+    preview_engine.open_settings(sides.head / name)
+    # A stack that the change itself brings has no other side.
+    if sides.base is None or not (sides.base / name).exists():
+        preview_engine.start_stack(engine, sides.head, stack)
+        return None
+    preview_engine.open_settings(sides.base / name)
+    preview_engine.start_stack(engine, sides.base, stack)
+    preview_engine.bring_up(engine, sides.base, stack)
+    preview_engine.carry_salt(sides.base / name, sides.head / name)
+    return sides.base_name
+
+
+def _record(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit code of the recorder, which says itself what is wrong.
+
+    Raises: FleetError when it could write nothing.
+    """
+    command = [sys.executable, "-m", "stacks.review.recording", *words]
+    code = run_visibly(command, env=environ, cwd=str(ROOT))
+    if code not in (0, EXIT_INCOMPLETE):
+        raise FleetError("python -m stacks.review.recording", f"ended with exit code {code}", "Run it by hand.")
+    return code

@@ -1,0 +1,135 @@
+"""`make preview` before any engine runs: which stacks, which base, which files, and no credential or seal among them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fleet.errors import UsageError
+from ops.checkouts import check_out, copy_work_tree, find_base
+from ops.preview_engine import has_own_engine, open_settings
+from ops.previewing import choose_stacks, find_stacks
+from ops.target import ROOT
+from tests.ops.conftest import Programs
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A project on a branch that left `main`, which went on since."""
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "--quiet", "--initial-branch=main")
+    (root / "queues.yaml").write_text("before")
+    (root / ".gitignore").write_text("/preview/\n.venv\n")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "-m", "before")
+    git(root, "branch", "change")
+    (root / "queues.yaml").write_text("elsewhere")
+    git(root, "commit", "--quiet", "-am", "elsewhere")
+    git(root, "checkout", "--quiet", "change")
+    (root / "queues.yaml").write_text("after")
+    return root
+
+
+def test_the_base_is_where_the_branch_left_it(repository: Path, tmp_path: Path) -> None:
+    """What others have done on main since is no part of the change."""
+    target = tmp_path / "base"
+    target.mkdir()
+    check_out(repository, find_base(repository, "main"), target)
+    assert (target / "queues.yaml").read_text() == "before"
+
+
+def test_a_copy_has_what_git_would_take(repository: Path, tmp_path: Path) -> None:
+    """Changed and new files, none that is ignored; the packages are lent."""
+    (repository / "preview").mkdir()
+    (repository / "preview" / "old.json").write_text("{}")
+    (repository / "queues.d").mkdir()
+    (repository / "queues.d" / "new.yaml").write_text("new")
+    (repository / ".venv").mkdir()
+    target = tmp_path / "head"
+    target.mkdir()
+    copy_work_tree(repository, target)
+    assert {str(file.relative_to(target)) for file in target.rglob("*") if file.is_file()} == {
+        ".gitignore", "queues.yaml", "queues.d/new.yaml"
+    }  # fmt: skip
+    assert (target / "queues.yaml").read_text() == "after"
+    assert (target / ".venv").resolve() == repository / ".venv"
+
+
+def test_a_folder_without_git_is_copied_whole(tmp_path: Path) -> None:
+    """A release that was unpacked."""
+    (tmp_path / "project" / "app").mkdir(parents=True)
+    (tmp_path / "project" / "app" / "tasks.py").write_text("tasks")
+    (tmp_path / "head").mkdir()
+    copy_work_tree(tmp_path / "project", tmp_path / "head")
+    assert (tmp_path / "head" / "app" / "tasks.py").read_text() == "tasks"
+
+
+@pytest.mark.parametrize("named", ["no-such-branch", "--help", "main:queues.yaml"])
+def test_an_unknown_base_is_refused(repository: Path, named: str) -> None:
+    """In one message, whatever it looks like."""
+    with pytest.raises(UsageError, match="is no revision"):
+        find_base(repository, named)
+
+
+def test_a_base_without_a_common_commit_is_refused(repository: Path) -> None:
+    """As in a shallow clone; the message says how to get the rest."""
+    git(repository, "checkout", "--quiet", "--orphan", "stranger")
+    git(repository, "commit", "--quiet", "-m", "stranger")
+    with pytest.raises(UsageError, match="fetch-depth"):
+        find_base(repository, "main")
+
+
+def test_every_stack_is_found_by_its_file() -> None:
+    """None is listed by hand; one that has no file is named with those that have."""
+    assert find_stacks(ROOT) == ("dev", "local", "prod", "staging")
+    assert choose_stacks([]) == find_stacks(ROOT)
+    assert choose_stacks(["prod", "dev", "prod"]) == ("prod", "dev")
+    with pytest.raises(UsageError, match=r"There are dev, local, prod, staging"):
+        choose_stacks(["production"])
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "own"),
+    [
+        pytest.param("eks", {"AWS_PROFILE": "work"}, True, id="credentials"),
+        pytest.param("eks", {}, False, id="none"),
+        pytest.param("eks", {"AWS_PROFILE": ""}, False, id="an-empty-variable"),
+        pytest.param("existing", {"AWS_PROFILE": "work"}, False, id="a-cluster-of-ones-own"),
+    ],
+)
+def test_the_users_own_engine_needs_credentials(
+    programs: Programs, target: str, variables: dict[str, str], *, own: bool
+) -> None:
+    """Without them everything behind the engine is stood in for."""
+    programs.write("pulumi", "")
+    assert has_own_engine(target, {"PATH": str(programs.folder), **variables}) is own
+    assert not has_own_engine(target, {"PATH": "/nonexistent", **variables})
+
+
+def test_sealed_values_are_stood_in_for(tmp_path: Path) -> None:
+    """Whoever previews a change without credentials has no key to them, and needs none."""
+    settings = tmp_path / "Pulumi.prod.yaml"
+    stated = {
+        "secretsprovider": "awskms://alias/pulumi",
+        "encryptedkey": "c2VhbGVk",
+        "config": {
+            "celery-fleet:resultsPassword": {"secure": "v1:sealed"},
+            "celery-fleet:aws": {"tags": {"owner": {"secure": "v1:sealed"}, "costCenter": "x"}},
+            "celery-fleet:target": "eks",
+        },
+    }
+    settings.write_text(yaml.safe_dump(stated))
+    open_settings(settings)
+    opened = yaml.safe_load(settings.read_text())
+    assert "sealed" not in settings.read_text()
+    assert opened.keys() == {"config"}
+    assert opened["config"]["celery-fleet:aws"] == {"tags": {"owner": "imagined", "costCenter": "x"}}
+    assert len(opened["config"]["celery-fleet:resultsPassword"]) >= 16
