@@ -9,17 +9,21 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import psutil
 import pytest
 import redis
 
 from app.connections import ResultsAddress, Secret
 from app.once.leases import KEPT, Done, Held, Lease, Leases
 from app.store import connect_store
+from fleet.documents import WorkerDocument
 from tests.cluster.brokers import DeclaredFleet
 from tests.cluster.pools import POOLS
 from tests.cluster.running_fleet import RunningFleet, eventually
-from tests.cluster.workers import lines, sender, working
+from tests.cluster.workers import Worker, lines, sender, working
 
 pytestmark = pytest.mark.cluster
 
@@ -103,4 +107,36 @@ def test_many_messages_of_one_key_run_once(
         seen = lines(log, 3, within_seconds=60)
         assert worker.stop() == 0
     assert [line.split()[0] for line in seen if order in line] == ["started", "charged"]
+    app.close()
+
+
+def _kill_children(worker: Worker) -> None:
+    for child in psutil.Process(worker.process.pid).children():
+        child.kill()
+
+
+def _with_time(document: WorkerDocument) -> WorkerDocument:
+    """Celery 5.7 looks for lost children every five seconds and gives one up ten seconds later, at the next look.
+
+    With a limit of less the task would be over its limit before it is missed, and be acknowledged.
+    """
+    worker = msgspec.structs.replace(document.worker, hard_limit_seconds=30.0, soft_limit_seconds=25.0)
+    return msgspec.structs.replace(document, worker=worker)
+
+
+def test_a_killed_childs_task_runs_again_after_its_lease_under_a_higher_fence(
+    pools: DeclaredFleet, address: ResultsAddress, tmp_path: Path
+) -> None:
+    """Its message comes back at once and waits; a sink that checks the fence has one effect."""
+    log, app, order = tmp_path / "events", sender(pools), uuid.uuid4().hex
+    with working(pools, "prefork", tmp_path, _with_time, more=_results(address)) as worker:
+        app.send_task("pools.charge", (str(log), order, 1.5), queue="prefork")
+        lines(log, 1)
+        _kill_children(worker)
+        seen = lines(log, 3, within_seconds=120)
+        assert worker.stop() == 0
+    words: list[Any] = [line.split() for line in seen if order in line]
+    assert [word[0] for word in words] == ["started", "started", "charged"]
+    fences = [int(word[2]) for word in words]
+    assert fences[0] < fences[1] == fences[2]
     app.close()
