@@ -22,6 +22,7 @@ os.environ.pop("COLUMNS", None)
 # What the collected tests and their imports hold stays until the end: to look for garbage in it again and again took a sixth of the time.
 gc.set_threshold(100_000, 20, 50)
 
+# Here alone stands how many examples are tried: a test that stated its own number would hold to it in the thorough profile too.
 # No deadline: two cores are shared with builds, and a slow machine is no defect of the code under test.
 settings.register_profile(
     "fast", max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

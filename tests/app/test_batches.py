@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.store import accepted_key
@@ -149,7 +149,6 @@ def refusing() -> Iterator[Client]:
         yield client
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     path=st.sampled_from(["/tasks", f"/tasks/{TASK}"]),
     body=JSON | FIELDS | st.builds(lambda each: {"tasks": each}, st.lists(FIELDS, max_size=3)),
@@ -166,7 +165,6 @@ def test_no_body_is_more_than_refused(refusing: Client, path: str, body: Any) ->
     assert "detail" in answer.json()
 
 
-@settings(max_examples=50, deadline=None)
 @given(content=st.binary(max_size=40) | st.sampled_from([b"[" * 5000, b"1" * 5000, b'{"tasks":' * 2000]))
 def test_bytes_that_are_no_json_are_refused(refusing: Client, content: bytes) -> None:
     answer = refusing.ask("POST", f"/tasks/{TASK}", content=content, headers={"Content-Type": "application/json"})

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dead_letters.__main__ import operator_connections
@@ -366,7 +366,6 @@ KNOWN = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=3), AMQP_VALUES, max_size=6), st.binary(max_size=40))
 def test_no_message_is_too_strange(headers: dict[str, Any], body: bytes) -> None:
     """It is summed up, shown as JSON, kept as a line, and sent back, whatever it holds."""

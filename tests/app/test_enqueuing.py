@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.enqueuing import UNSETTLED_AT_MOST, Enqueued, Outcome, TaskCall, enqueue_many
@@ -198,7 +198,6 @@ def test_nothing_to_enqueue_needs_no_broker() -> None:
         assert enqueue_many(app, []) == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers=st.text("aAnrsl", min_size=1, max_size=30))
 def test_nothing_is_accepted_that_the_broker_did_not_confirm(answers: str) -> None:
     """Whatever it answers, in whatever order, before it hangs up: the outcomes are those of the messages."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.web.limits import WebLimits, read_limits
@@ -193,7 +193,6 @@ def test_a_key_that_is_none_is_refused(key: str) -> None:
     assert broker.ids == []
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers=st.lists(st.sampled_from([Answer.ACK, Answer.NACK, Answer.RETURN]), max_size=12))
 def test_each_task_of_a_batch_is_confirmed_once_however_often_it_is_sent(answers: list[Answer]) -> None:
     """A client that repeats until it is told 202."""

@@ -269,4 +269,4 @@ class Holders(RuleBasedStateMachine):
 
 
 TestHolders = Holders.TestCase
-TestHolders.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestHolders.settings = settings(stateful_step_count=25)

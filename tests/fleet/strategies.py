@@ -15,6 +15,9 @@ from fleet.plan import Plan
 
 Raw = dict[str, Any]
 
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""The one in C where PyYAML has it: ten times as fast."""
+
 QUEUE_NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 
 DURATIONS = st.one_of(
@@ -144,7 +147,7 @@ def _keep_apart(names: list[str]) -> bool:
 def load_from(raw: Raw, folder: Path, *, environment: str = "dev", explain: bool = False) -> Plan:
     """The Plan of plain data, by way of a file as a user has it."""
     path = folder / "queues.yaml"
-    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.dump(raw, Dumper=DUMPER, sort_keys=False), encoding="utf-8")
     return load_plan(path, default_environment(environment), shown_as="queues.yaml", explain=explain)
 
 

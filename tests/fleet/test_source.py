@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.environment import CONFIG_KEY, default_environment, validate_environment
@@ -130,7 +130,6 @@ def test_a_value_of_any_wrong_kind_never_ends_in_a_traceback(raw: dict[str, Any]
     check_text("f", yaml.safe_dump(raw, allow_unicode=True))
 
 
-@settings(max_examples=40)
 @given(catalogues(max_queues=1), catalogues(max_queues=1), st.data())
 def test_anything_in_a_further_file_or_in_the_settings_never_ends_in_a_traceback(
     raw: dict[str, Any], other: dict[str, Any], data: st.DataObject

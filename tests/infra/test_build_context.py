@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.build_context import content_tag, read_ignore_file, seen_files
@@ -64,7 +64,6 @@ def test_the_ignore_file_decides_what_the_build_sees(tmp_path: Path, ignored: st
         max_size=5,
     ),
 )
-@settings(max_examples=30)
 def test_the_sandboxs_builder_sees_the_same_files(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], patterns: list[str]
 ) -> None:

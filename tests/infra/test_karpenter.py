@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fleet.cloud import CLOUDS
 from fleet.plan import Plan
@@ -134,7 +134,6 @@ def test_no_work_is_moved_in_the_busy_hours() -> None:
         ]
 
 
-@settings(max_examples=30)
 @given(raw=catalogues())
 def test_for_every_queue_the_node_waits_longer_than_the_pod(raw: Raw) -> None:
     """A longer grace than the node's is lost when the drain begins; nor does a node go between two scalings, or before a task can end."""
@@ -155,7 +154,6 @@ def test_for_every_queue_the_node_waits_longer_than_the_pod(raw: Raw) -> None:
             assert queue.promise.limit_seconds <= seconds(stay) < seconds(node["expireAfter"])
 
 
-@settings(max_examples=30)
 @given(raw=catalogues())
 def test_the_ceiling_never_holds_back_a_pod_that_the_plan_allows(raw: Raw) -> None:
     """Every autoscaler at its maximum at once."""

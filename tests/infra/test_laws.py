@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.documents import dump_document, producer_document, worker_document
@@ -83,7 +83,6 @@ def _names(value: Any) -> Iterator[str]:
 
 
 @given(raw=catalogues())
-@settings(max_examples=25)
 def test_every_queue_has_a_consumer_an_autoscaler_and_a_way_in(raw: Raw) -> None:
     """Nothing is published to a queue that nobody reads, and nobody waits at a queue that nothing reaches."""
     plan = _plan(raw)
@@ -108,7 +107,6 @@ def test_every_queue_has_a_consumer_an_autoscaler_and_a_way_in(raw: Raw) -> None
 
 
 @given(raw=catalogues())
-@settings(max_examples=25)
 def test_requests_fit_limits_and_grace_fits_the_task(raw: Raw) -> None:
     """Kubernetes refuses a request above its limit, and kills a pod whose grace is over."""
     plan = _plan(raw)
@@ -125,7 +123,6 @@ def test_requests_fit_limits_and_grace_fits_the_task(raw: Raw) -> None:
 
 
 @given(raw=catalogues())
-@settings(max_examples=25)
 def test_every_name_is_one_that_kubernetes_takes(raw: Raw) -> None:
     """Also the name of the autoscaler that KEDA makes: keda-hpa-<name>."""
     plan = _plan(raw)
@@ -143,7 +140,6 @@ def test_every_name_is_one_that_kubernetes_takes(raw: Raw) -> None:
 
 @pytest.mark.skipif(not DEFINITIONS.is_dir(), reason=f"needs upstream's CustomResourceDefinitions in {DEFINITIONS}")
 @given(raw=catalogues(max_queues=2))
-@settings(max_examples=10)
 def test_every_custom_resource_satisfies_its_definition(raw: Raw) -> None:
     """Whatever was written: the API server would refuse a field that is misspelt, missing or of the wrong type."""
     for manifest in _custom_resources(_plan(raw)):
@@ -151,7 +147,6 @@ def test_every_custom_resource_satisfies_its_definition(raw: Raw) -> None:
 
 
 @given(raw=catalogues())
-@settings(max_examples=25)
 def test_no_two_custom_resources_have_one_name(raw: Raw) -> None:
     """The second would take the place of the first."""
     names = [(item["kind"], item["metadata"]["name"]) for item in _custom_resources(_plan(raw))]
@@ -159,7 +154,6 @@ def test_no_two_custom_resources_have_one_name(raw: Raw) -> None:
 
 
 @given(patterns=st.lists(st.text("az09.#*-", min_size=1, max_size=255), unique=True, max_size=8))
-@settings(max_examples=50)
 def test_a_binding_has_a_name_of_its_own_whatever_its_pattern(patterns: list[str]) -> None:
     """Patterns hold what names may not, and may be longer; names are told apart, from those of other bindings too."""
     plan = full_plan()
@@ -185,7 +179,6 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 @given(raw=catalogues())
-@settings(max_examples=25)
 def test_a_secret_reaches_a_pod_by_reference_alone(raw: Raw) -> None:
     """Its variable names a key of a Secret and has no value, and no other object or document speaks of it."""
     plan = _plan(raw)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fleet.cloud import CLOUDS
 from fleet.nodes import counted
@@ -109,7 +109,6 @@ def test_every_pod_finds_the_nodes_that_are_made_for_it(kind: str) -> None:
     )
 
 
-@settings(max_examples=20)
 @given(raw=catalogues())
 def test_whatever_the_catalogue_says_eks_takes_the_groups(raw: Raw) -> None:
     """Minimum, desired and maximum in order, a maximum of one at least, and a group for every queue's workers."""
