@@ -4,6 +4,7 @@ A worker gets its own queue and what every publisher needs (routes and prioritie
 queue rolls that queue's pods alone.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -132,6 +133,11 @@ def delayed_delivery_document(plan: Plan) -> DelayedDeliveryDocument:
 def dump_document(document: Record) -> str:
     """JSON with sorted keys: the same document is the same text, so nothing rolls without a reason."""
     return msgspec.json.encode(document, order="sorted").decode()
+
+
+def document_path(environ: Mapping[str, str]) -> Path:
+    """Where a pod's document is: where its ConfigMap is mounted, unless `FLEET_DOCUMENT` names another place."""
+    return Path(environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json"))
 
 
 DocumentT = TypeVar("DocumentT", bound=Record)
