@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from fleet.errors import FleetError
+from fleet.metrics import MetricsPlan, derive_metrics
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Record
 from fleet.sizing import WorkerPlan
@@ -56,6 +57,7 @@ class WorkerDocument(Record, frozen=True, kw_only=True):
     shard: str
     """Broker queue that this Deployment consumes."""
     worker: WorkerPlan
+    metrics: MetricsPlan
     failed_queue: str | None = None
     """Broker queue that gets the tasks that failed for good; None where the catalogue keeps none."""
 
@@ -105,6 +107,12 @@ def worker_document(plan: Plan, queue: QueuePlan, shard: str) -> WorkerDocument:
         queue=queue.name,
         shard=shard,
         worker=queue.worker,
+        metrics=derive_metrics(
+            promise_seconds=queue.promise.wait_seconds,
+            mean_seconds=queue.promise.mean_seconds,
+            p99_seconds=queue.promise.p99_seconds,
+            limit_seconds=queue.promise.limit_seconds,
+        ),
         failed_queue=queue.topology.dead_letter_queue if queue.topology.keeps_failed else None,
     )
 
