@@ -11,8 +11,9 @@ from enum import StrEnum
 import pulumi
 
 from fleet.alerts.rules import RUNBOOK, rule_groups
+from fleet.dashboards import derive_dashboards
 from fleet.plan import Plan
-from infra.manifests.monitoring import prometheus_rule, rules_config_map, scrape_config_map
+from infra.manifests.monitoring import dashboard_config_map, prometheus_rule, rules_config_map, scrape_config_map
 from infra.manifests.scraping import pod_monitor, scrapes
 from infra.objects import KubernetesObject
 
@@ -46,7 +47,7 @@ class ObservabilityArgs:
 
 
 class Observability(pulumi.ComponentResource):
-    """Scrape settings and alerts."""
+    """Scrape settings, alerts and dashboards."""
 
     mode: str
 
@@ -66,5 +67,8 @@ class Observability(pulumi.ComponentResource):
                 else rules_config_map(plan.fleet, owner, group)
             )
             KubernetesObject(f"{name}-{owner}-rules", rules, opts=child)
+        for dashboard in derive_dashboards(plan):
+            kind = dashboard.uid.rpartition("-")[2]
+            KubernetesObject(f"{name}-{kind}-dashboard", dashboard_config_map(dashboard), opts=child)
         self.mode = args.mode.value
         self.register_outputs({"mode": self.mode})

@@ -5,9 +5,11 @@ ConfigMap, 1.5 MiB of etcd), and a changed queue changes one. What is found by i
 Sources: prometheus-operator API reference, `PrometheusRule`; Grafana Helm chart, section on the sidecar for dashboards (`grafana_dashboard`).
 """
 
+import json
 from collections.abc import Mapping
 
 from fleet.alerts.rules import Rule, rule_file
+from fleet.dashboards import Dashboard
 from fleet.plan import Plan
 from fleet.records import SHARED
 from infra.manifests.metadata import Manifest, config_map, metadata
@@ -15,6 +17,9 @@ from infra.manifests.scraping import scrape_file
 
 MONITORING_LABEL = "celery-fleet/monitoring"
 """On a ConfigMap: what of a Prometheus it holds, `rules` or `scrape`."""
+
+DASHBOARD_LABEL = "grafana_dashboard"
+"""By which the sidecar of Grafana's chart finds a dashboard."""
 
 SCRAPE_KEY = "scrape.yaml"
 
@@ -45,6 +50,15 @@ def scrape_config_map(plan: Plan) -> Manifest:
     """What a Prometheus without operator scrapes."""
     data = {SCRAPE_KEY: scrape_file(plan)}
     return _labelled(config_map(plan.fleet, "scrape", "monitoring", data), "scrape")
+
+
+def dashboard_config_map(dashboard: Dashboard) -> Manifest:
+    """A dashboard for Grafana's sidecar."""
+    name = f"dashboard-{dashboard.uid}"
+    data = {f"{dashboard.uid}.json": json.dumps(dashboard.document(), indent=1)}
+    made = config_map(dashboard.fleet, name, "monitoring", data)
+    described = made["metadata"]
+    return {**made, "metadata": {**described, "labels": {**described["labels"], DASHBOARD_LABEL: "1"}}}
 
 
 def _labelled(manifest: Manifest, kind: str) -> Manifest:

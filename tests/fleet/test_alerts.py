@@ -36,7 +36,7 @@ KINDS_OF_THE_FLEET = [
 KNOWN = {
     f"{name}{suffix}"
     for name in vars(fleet.series).values()
-    if isinstance(name, str) and name.startswith(("fleet_", "rabbitmq_", "keda_"))
+    if isinstance(name, str) and name.startswith(("fleet_", "fleet:", "rabbitmq_", "keda_"))
     for suffix in ("", "_bucket", "_count", "_sum")
 }
 """Series that somebody exports."""

@@ -1,5 +1,6 @@
 """What a fleet gives to its monitoring: the same is read and told by either kind of Prometheus."""
 
+import json
 import re
 from typing import Any
 
@@ -114,6 +115,19 @@ def test_both_kinds_of_prometheus_are_told_the_same(operator: Recorded, plain: R
     assert groups == list(rule_groups(sample_plan("prod"), runbook="https://runbooks.example/alerts").values())
     queues = [item.inputs["metadata"]["labels"].get("celery-fleet/queue") for item in operator.of("PrometheusRule")]
     assert queues == [None, "high", "default", "thumbnails", "reports"]
+
+
+def test_grafana_finds_the_dashboards(operator: Recorded, plain: Recorded) -> None:
+    """By the label of its sidecar, whoever reads the metrics; each file is a dashboard."""
+    for recorded in (operator, plain):
+        found = [item for item in recorded.of("ConfigMap") if "grafana_dashboard" in item.inputs["metadata"]["labels"]]
+        files = {name: json.loads(text) for item in found for name, text in item.inputs["data"].items()}
+        assert {name: document["title"] for name, document in files.items()} == {
+            "celery-fleet-overview.json": "celery-fleet: the fleet",
+            "celery-fleet-queue.json": "celery-fleet: one queue",
+            "celery-fleet-broker.json": "celery-fleet: the broker",
+        }
+        assert {item.inputs["metadata"]["labels"]["grafana_dashboard"] for item in found} == {"1"}
 
 
 def test_no_config_map_has_a_fixed_name(plain: Recorded) -> None:
