@@ -6,7 +6,6 @@ in /tmp: after a restart entries that are due are sent again at most once, as Ce
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from celery.utils.imports import symbol_by_name
@@ -15,7 +14,7 @@ from app.application import load_application, register_tasks
 from app.logs import keep_celery_from_logging, set_up_logging
 from app.settings import configure
 from app.worker.health import BEAT, HealthFiles, run_folder
-from fleet.documents import ProducerDocument, load_document
+from fleet.documents import ProducerDocument, document_path, load_document
 from fleet.errors import FleetError
 
 SCHEDULE_FILE = "/tmp/beat-schedule"  # noqa: S108 -- an emptyDir of the pod's own
@@ -39,7 +38,7 @@ def main() -> int:
     try:
         set_up_logging(os.environ)
         keep_celery_from_logging()
-        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
+        document = load_document(document_path(os.environ), ProducerDocument)
         app = load_application(document.application)
         configure(app, document, os.environ)
         register_tasks(app)

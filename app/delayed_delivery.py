@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from kombu import Exchange, Queue
@@ -21,7 +20,7 @@ from kombu.transport.native_delayed_delivery import (
 from app.broker import connect_broker
 from app.connections import Connections, read_connections
 from app.logs import set_up_logging
-from fleet.documents import DelayedBinding, DelayedDeliveryDocument, load_document
+from fleet.documents import DelayedBinding, DelayedDeliveryDocument, document_path, load_document
 from fleet.errors import FleetError
 
 WAIT_SECONDS = 120.0
@@ -97,9 +96,7 @@ def main() -> int:
     """Exit code of the Job."""
     try:
         set_up_logging(os.environ)
-        document = load_document(
-            Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), DelayedDeliveryDocument
-        )
+        document = load_document(document_path(os.environ), DelayedDeliveryDocument)
         declare_within(read_connections(os.environ), document)
     except FleetError as error:
         sys.stderr.write(f"{error}\n")

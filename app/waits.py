@@ -6,7 +6,6 @@ once a second, and what cannot be written waits for the next second.
 """
 
 import logging
-import os
 import threading
 import time
 from collections import Counter
@@ -14,8 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from celery import signals, states
-from celery.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import signals
+
+from app.worker.outcomes import TaskOutcome
 
 DUE_HEADER = "fleet_due_at"
 """Seconds since the epoch, written by the publisher."""
@@ -26,6 +26,13 @@ WAIT_BOUNDS_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.
 """Upper bounds of the histogram, about two to a doubling and a half; whatever is longer counts as infinite."""
 
 WAIT_FIELD = "wait:"
+
+ENDED = {
+    TaskOutcome.SUCCEEDED: "done",
+    TaskOutcome.FAILED: "failed",
+    TaskOutcome.TIMED_OUT: "failed",
+    TaskOutcome.REVOKED: "failed",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -75,33 +82,28 @@ def _stamp(headers: dict[str, Any], **_: Any) -> None:
 
 
 class QueueCounters:
-    """Counts of one worker process, on their way to the results store."""
+    """Counts of one worker, on their way to the results store; an observer of its deliveries (`app.worker.requests`)."""
 
     def __init__(self, connect: Callable[[], Store], key: str) -> None:
         self._connect = connect
         self._key = key
-        self._begin()
-        # A prefork child starts with nothing of its parent's: neither its counts, nor a thread that did not survive the fork, nor a held lock.
-        os.register_at_fork(after_in_child=self._begin)
-
-    def _begin(self) -> None:
         self._pending: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._wakened = threading.Event()
         self._writer: threading.Thread | None = None
         self._store: Store | None = None
 
-    def started(self, wait_seconds: float | None) -> None:
+    def redelivered(self, task: str) -> None:
+        """No task of its own."""
+
+    def started(self, task: str, wait_seconds: float | None) -> None:
         """A slot took up a task; None when its publisher did not say when it was due."""
         self._count("started", *([] if wait_seconds is None else [WAIT_FIELD + bucket(wait_seconds)]))
 
-    def done(self) -> None:
-        """A task ended well."""
-        self._count("done")
-
-    def failed(self) -> None:
-        """A task failed, was killed for its time or was cancelled."""
-        self._count("failed")
+    def ended(self, task: str, outcome: TaskOutcome, run_seconds: float | None) -> None:
+        """A task ended: what runs again has not, and what rejects its own message is among the dead letters."""
+        if field := ENDED.get(outcome):
+            self._count(field)
 
     def _count(self, *fields: str) -> None:
         with self._lock:
@@ -139,48 +141,3 @@ class QueueCounters:
                 self._pending.update(counts)
             return False
         return True
-
-
-def is_told_again(task: Any, task_id: str, exception: BaseException) -> bool:
-    """Whether this `task_failure` is the one of two for a hard limit that says nothing new.
-
-    Of prefork Celery (5.7) sends it by `Request.on_failure`, which lends the task its request meanwhile, and by `on_timeout`; of gevent by the latter alone.
-    """
-    return isinstance(exception, TimeLimitExceeded) and task.request.id == task_id
-
-
-def count_tasks(counters: QueueCounters) -> None:
-    """Count the tasks of this worker.
-
-    In a prefork worker the children count what they run; the main process counts what ends without them: cancelled tasks, and those whose child
-    was killed or lost.
-    """
-
-    def on_start(task: Any, **_: Any) -> None:
-        due = getattr(task.request, DUE_HEADER, None)
-        counters.started(None if due is None else max(0.0, time.time() - float(due)))
-
-    def on_end(state: str | None, **_: Any) -> None:
-        if state == states.SUCCESS:
-            counters.done()
-        elif state == states.FAILURE:
-            counters.failed()
-
-    def on_killed(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
-        if isinstance(exception, (TimeLimitExceeded, WorkerLostError)) and not is_told_again(
-            sender, task_id, exception
-        ):
-            counters.failed()
-
-    def on_cancel(**_: Any) -> None:
-        counters.failed()
-
-    def on_child_exit(**_: Any) -> None:
-        counters.flush()
-
-    signals.task_prerun.connect(on_start, weak=False, dispatch_uid="fleet.started")
-    signals.task_postrun.connect(on_end, weak=False, dispatch_uid="fleet.ended")
-    signals.task_failure.connect(on_killed, weak=False, dispatch_uid="fleet.killed")
-    signals.task_revoked.connect(on_cancel, weak=False, dispatch_uid="fleet.cancelled")
-    signals.worker_process_shutdown.connect(on_child_exit, weak=False, dispatch_uid="fleet.child-exit")
-    signals.worker_shutdown.connect(on_child_exit, weak=False, dispatch_uid="fleet.exit")

@@ -4,12 +4,14 @@ A worker gets its own queue and what every publisher needs (routes and prioritie
 queue rolls that queue's pods alone.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from fleet.errors import FleetError
+from fleet.metrics import MetricsPlan, derive_metrics
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Record
 from fleet.sizing import WorkerPlan
@@ -55,6 +57,7 @@ class WorkerDocument(Record, frozen=True, kw_only=True):
     shard: str
     """Broker queue that this Deployment consumes."""
     worker: WorkerPlan
+    metrics: MetricsPlan
     failed_queue: str | None = None
     """Broker queue that gets the tasks that failed for good; None where the catalogue keeps none."""
 
@@ -104,6 +107,12 @@ def worker_document(plan: Plan, queue: QueuePlan, shard: str) -> WorkerDocument:
         queue=queue.name,
         shard=shard,
         worker=queue.worker,
+        metrics=derive_metrics(
+            promise_seconds=queue.promise.wait_seconds,
+            mean_seconds=queue.promise.mean_seconds,
+            p99_seconds=queue.promise.p99_seconds,
+            limit_seconds=queue.promise.limit_seconds,
+        ),
         failed_queue=queue.topology.dead_letter_queue if queue.topology.keeps_failed else None,
     )
 
@@ -132,6 +141,11 @@ def delayed_delivery_document(plan: Plan) -> DelayedDeliveryDocument:
 def dump_document(document: Record) -> str:
     """JSON with sorted keys: the same document is the same text, so nothing rolls without a reason."""
     return msgspec.json.encode(document, order="sorted").decode()
+
+
+def document_path(environ: Mapping[str, str]) -> Path:
+    """Where a pod's document is: where its ConfigMap is mounted, unless `FLEET_DOCUMENT` names another place."""
+    return Path(environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json"))
 
 
 DocumentT = TypeVar("DocumentT", bound=Record)

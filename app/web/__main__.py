@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import uvicorn
 
@@ -16,7 +15,7 @@ from app.web.idempotency import IdempotencyKeys
 from app.web.limits import read_limits
 from app.web.publishing import Publisher
 from app.web.results import Results
-from fleet.documents import ProducerDocument, load_document
+from fleet.documents import ProducerDocument, document_path, load_document
 from fleet.errors import FleetError
 
 PORT = 8000
@@ -34,7 +33,7 @@ def main() -> int:
     """Serve until a signal ends it."""
     try:
         set_up_logging(os.environ)
-        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), ProducerDocument)
+        document = load_document(document_path(os.environ), ProducerDocument)
         connections = read_connections(os.environ)
         limits = read_limits(os.environ)
         if connections.results is None:

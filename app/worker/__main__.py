@@ -6,9 +6,8 @@ what SIGTERM means while its modules are loaded.
 
 import os
 import sys
-from pathlib import Path
 
-from fleet.documents import WorkerDocument, load_document
+from fleet.documents import WorkerDocument, document_path, load_document
 from fleet.errors import FleetError
 from fleet.sizing import Pool, Shutdown
 
@@ -19,7 +18,7 @@ EXIT_MISTAKE = 2
 def main() -> int:
     """The worker's exit code."""
     try:
-        document = load_document(Path(os.environ.get("FLEET_DOCUMENT", "/etc/fleet/document.json")), WorkerDocument)
+        document = load_document(document_path(os.environ), WorkerDocument)
         if document.worker.shutdown is Shutdown.SOFT:
             os.environ["REMAP_SIGTERM"] = "SIGQUIT"
         if document.worker.pool is Pool.GEVENT:

@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from billiard.util import get_logger as billiard_logger
@@ -18,7 +17,8 @@ from celery.apps import worker as celery_worker
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 
 from app.logs import keep_celery_from_logging, set_up_logging
-from app.waits import DUE_HEADER, is_told_again
+from app.waits import DUE_HEADER
+from app.worker.outcomes import TaskOutcome
 from fleet.documents import WorkerDocument
 
 logger = logging.getLogger(__name__)
@@ -28,25 +28,6 @@ STARTED_MARK = "fleet_started"
 
 FAILURE_MARK = "fleet_failure"
 """Attribute of a request: why it ended, as its signal told."""
-
-
-class TaskOutcome(StrEnum):
-    """How a run of a task ended."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    RETRIED = "retried"
-    """It raised, and a message to try it again is confirmed."""
-    IGNORED = "ignored"
-    """It asked for no result, or another message took its place."""
-    REJECTED = "rejected"
-    TIMED_OUT = "timed-out"
-    """It was ended at its hard limit."""
-    LOST = "lost"
-    """Its process was."""
-    REVOKED = "revoked"
-    INTERRUPTED = "interrupted"
-    """It was stopped and its message goes back: the connection was lost, or the worker has to go."""
 
 
 OUTCOMES = {
@@ -59,6 +40,14 @@ OUTCOMES = {
 
 ENDED_OUTSIDE = {TimeLimitExceeded: TaskOutcome.TIMED_OUT, WorkerLostError: TaskOutcome.LOST}
 """What the task itself can tell nobody of."""
+
+
+def is_told_again(task: Any, task_id: str, exception: BaseException) -> bool:
+    """Whether this `task_failure` is the one of two for a hard limit that says nothing new.
+
+    Of prefork Celery (5.7) sends it by `Request.on_failure`, which lends the task its request meanwhile, and by `on_timeout`; of gevent by the latter alone.
+    """
+    return isinstance(exception, TimeLimitExceeded) and task.request.id == task_id
 
 
 def log_worker(document: WorkerDocument, environ: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from celery import signals
 from celery.worker import state
 
 from app.application import load_application, register_tasks
@@ -16,11 +17,16 @@ from app.once.leases import Leases
 from app.retries import retry_tasks
 from app.settings import configure
 from app.store import StoreError, connect_store, read_cancelled
-from app.waits import QueueCounters, count_tasks, counters_key
+from app.waits import QueueCounters, counters_key
 from app.worker.failures import keep_failed_tasks
+from app.worker.health import run_folder
 from app.worker.logs import log_worker
+from app.worker.metrics import WorkerMetrics
 from app.worker.prefork import POOL as PREFORK_POOL
-from fleet.documents import WorkerDocument
+from app.worker.process import began_at
+from app.worker.requests import Observer, observe_tasks
+from app.worker.serving import metrics_port, serve
+from fleet.documents import WorkerDocument, document_path
 from fleet.sizing import Pool
 
 logger = logging.getLogger(__name__)
@@ -28,24 +34,45 @@ logger = logging.getLogger(__name__)
 
 def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     """Run until a signal ends it; the exit code."""
-    producer, connections = document.producer, read_connections(environ)
+    producer, connections, port = document.producer, read_connections(environ), metrics_port(environ)
     log_worker(document, environ)
     app = load_application(producer.application)
     configure(app, document, environ)
     register_tasks(app)
     retry_tasks(app, document)
     keep_failed_tasks(app, document)
+    observers: list[Observer] = []
     if connections.results is not None:
         address = connections.results
         keep_leases(Leases(lambda: connect_store(address)), producer.fleet)
-        count_tasks(QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue)))
+        counters = QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue))
+        signals.worker_shutdown.connect(lambda **_: counters.flush(), weak=False, dispatch_uid="fleet.exit")
+        observers.append(counters)
         _learn_cancellations(connect_store(address), producer.fleet)
+    metrics = None if port is None else WorkerMetrics(document, app.tasks)
+    if metrics is not None:
+        observers.append(metrics)
+    observe_tasks(app, observers)
     worker: Any = app.Worker(**worker_options(document, connections.pod))
+    if metrics is not None and port is not None:
+        _show(metrics, worker, began_at(document_path(environ), run_folder()))
+        serve(metrics, document, pod=connections.pod, port=port)
     if app.conf.worker_redirect_stdouts:
         # What tasks print becomes lines of the log; Celery does it where it sets up logging itself.
         app.log.redirect_stdouts(app.conf.worker_redirect_stdouts_level)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _show(metrics: WorkerMetrics, worker: Any, began: float) -> None:
+    metrics.watch(worker)
+
+    def on_ready(**_: Any) -> None:
+        metrics.started_up(began)
+        # It is sent again after every new connection.
+        signals.worker_ready.disconnect(dispatch_uid="fleet.ready")
+
+    signals.worker_ready.connect(on_ready, weak=False, dispatch_uid="fleet.ready")
 
 
 def worker_options(document: WorkerDocument, pod: str) -> dict[str, Any]:

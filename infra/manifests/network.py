@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from fleet.metrics import METRICS_PORT
 from infra.manifests.metadata import Component, Manifest, metadata, selector
 from infra.manifests.pods import BROKER_PORT, RESULTS_PORT
 from infra.manifests.web import CONTAINER_PORT
@@ -29,6 +30,8 @@ class Rule:
 
     target: str
     """Name label of the pods that are reached."""
+    by_component: bool = False
+    """Whether the target is a component, whose pods have names of their own."""
     ports: tuple[int, ...]
     components: tuple[Component, ...] = ()
     """Components of the fleet that may; their pods carry the label."""
@@ -49,6 +52,7 @@ RULES = (
     Rule(target="broker", ports=MANAGEMENT_PORTS, namespaces=("keda", "rabbitmq-system")),
     Rule(target="broker", ports=PROMETHEUS_PORTS, namespaces=("monitoring",)),
     Rule(target="broker", ports=BETWEEN_BROKER_NODES_PORTS, itself=True),
+    Rule(target="worker", by_component=True, ports=(METRICS_PORT,), namespaces=("monitoring",)),
     Rule(target="results", ports=(RESULTS_PORT,), components=("web", "worker", "beat")),
     Rule(target="web", ports=(CONTAINER_PORT,), anyone=True),
 )
@@ -100,7 +104,8 @@ def network_policies(
     """
     table = (*RULES, *([PUBLISHERS] if publishers else []), *([behind_balancer(broker_cidrs)] if broker_cidrs else []))
     found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
-    for target in dict.fromkeys(rule.target for rule in table):
+    for target, by_component in dict.fromkeys((rule.target, rule.by_component) for rule in table):
         rules = [_ingress(rule, fleet) for rule in table if rule.target == target]
-        found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": selector(target)}, "ingress": rules})
+        pods = {COMPONENT_LABEL: target} if by_component else selector(target)
+        found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": pods}, "ingress": rules})
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from fleet.metrics import METRICS_PORT_NAME
 from fleet.plan import Plan
 from fleet.series import NAMESPACE_LABEL, QUEUE_FAMILIES
 from infra.manifests.broker import BROKER_NAME
@@ -53,7 +54,7 @@ def scrapes(plan: Plan) -> tuple[Scrape, ...]:
             name="workers",
             namespace=fleet,
             pods={"app.kubernetes.io/part-of": fleet, "app.kubernetes.io/component": "worker"},
-            port="metrics",
+            port=METRICS_PORT_NAME,
         ),
         Scrape(name="web", namespace=fleet, pods=selector(WEB_NAME), port="http"),
         Scrape(name="broker", namespace=fleet, pods=broker, port="prometheus"),

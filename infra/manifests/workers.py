@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from fleet.metrics import METRICS_PORT, METRICS_PORT_NAME
 from fleet.plan import QueuePlan
 from fleet.sizing import Resources
 from fleet.units import format_cpu, format_size
@@ -78,6 +79,7 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
             "livenessProbe": health_probe("live", queue.probes.liveness),
         },
         service_account=account_name(queue),
+        ports=({"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT},),
         extras=queue.pod,
         placement=worker.placement,
         run_folder=True,

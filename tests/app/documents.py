@@ -1,6 +1,7 @@
 """Documents and environments of a small fleet, as its pods would be given them."""
 
 from fleet.documents import Priority, ProducerDocument, Route, WorkerDocument
+from fleet.metrics import MetricsPlan
 from fleet.sizing import Optimization, Pool, Shutdown, WorkerPlan
 
 ENVIRONMENT = {
@@ -60,5 +61,8 @@ SPOT_PREFORK = WorkerPlan(
 )
 
 
+METRICS = MetricsPlan(wait_bounds_seconds=(0.5, 1.0, 2.0), run_bounds_seconds=(0.1, 0.4, 5.0))
+
+
 def worker_document(queue: str = "high", shard: str | None = None, worker: WorkerPlan = GEVENT) -> WorkerDocument:
-    return WorkerDocument(producer=PRODUCER, queue=queue, shard=shard or queue, worker=worker)
+    return WorkerDocument(producer=PRODUCER, queue=queue, shard=shard or queue, worker=worker, metrics=METRICS)

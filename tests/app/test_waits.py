@@ -5,10 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery, signals, states
-from celery.exceptions import TimeLimitExceeded
+from celery import signals
 
-from app.waits import DUE_HEADER, QueueCounters, bucket, count_tasks, read_counters, stamp_due_times
+from app.waits import DUE_HEADER, QueueCounters, bucket, read_counters, stamp_due_times
+from app.worker.outcomes import TaskOutcome
+
+TASK = "shop.orders.confirm"
 
 
 class Store:
@@ -59,19 +61,19 @@ def test_a_wait_falls_into_the_bucket_of_its_bound(seconds: float, bound: str) -
 
 
 def test_counts_reach_the_store(store: Store, counters: QueueCounters) -> None:
-    counters.started(0.3)
-    counters.started(None)
-    counters.done()
-    counters.failed()
+    counters.started(TASK, 0.3)
+    counters.started(TASK, None)
+    counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
+    counters.ended(TASK, TaskOutcome.FAILED, 0.1)
     assert counters.flush()
     assert store.hashes["queue"] == {"started": 2, "wait:0.5": 1, "done": 1, "failed": 1}
 
 
 def test_a_store_that_is_away_loses_no_count(store: Store, counters: QueueCounters) -> None:
     store.away = True
-    counters.done()
+    counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
     assert not counters.flush()
-    counters.done()
+    counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
     store.away = False
     assert counters.flush()
     assert store.hashes["queue"] == {"done": 2}
@@ -79,7 +81,7 @@ def test_a_store_that_is_away_loses_no_count(store: Store, counters: QueueCounte
 
 def test_the_writer_writes_by_itself(store: Store) -> None:
     made = QueueCounters(lambda: store, "queue")
-    made.done()
+    made.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
     end = time.monotonic() + 10
     while "queue" not in store.hashes and time.monotonic() < end:
         time.sleep(0.01)
@@ -111,30 +113,20 @@ def test_a_publish_says_when_its_task_is_due(headers: dict[str, Any], due_in_sec
         assert abs(headers[DUE_HEADER] - time.time()) < 5
 
 
-def test_each_task_is_counted_once_by_how_it_ended(store: Store, counters: QueueCounters) -> None:
-    """A retry has not ended; a task killed for its time is told by the main process alone, of prefork twice."""
-    count_tasks(counters)
-    try:
-        request = SimpleNamespace(**{DUE_HEADER: time.time() - 0.3})
-        signals.task_prerun.send(sender=None, task=SimpleNamespace(request=request))
-        for state in (states.SUCCESS, states.FAILURE, states.RETRY, None):
-            signals.task_postrun.send(sender=None, state=state)
-        task = Celery("waits", set_as_current=False).tasks["celery.chord"]
-        signals.task_failure.send(sender=task, task_id="7", exception=ValueError())
-        task.push_request(id="7")
-        signals.task_failure.send(sender=task, task_id="7", exception=TimeLimitExceeded(5))
-        task.pop_request()
-        signals.task_failure.send(sender=task, task_id="7", exception=TimeLimitExceeded(5))
-        signals.task_revoked.send(sender=None)
-        counters.flush()
-    finally:
-        for signal, name in (
-            (signals.task_prerun, "started"),
-            (signals.task_postrun, "ended"),
-            (signals.task_failure, "killed"),
-            (signals.task_revoked, "cancelled"),
-            (signals.worker_process_shutdown, "child-exit"),
-            (signals.worker_shutdown, "exit"),
-        ):
-            signal.disconnect(dispatch_uid=f"fleet.{name}")
-    assert store.hashes["queue"] == {"started": 1, "wait:0.5": 1, "done": 1, "failed": 3}
+@pytest.mark.parametrize(
+    ("outcome", "counted"),
+    [
+        pytest.param(TaskOutcome.SUCCEEDED, "done", id="it-ended-well"),
+        pytest.param(TaskOutcome.FAILED, "failed", id="it-raised-for-good"),
+        pytest.param(TaskOutcome.TIMED_OUT, "failed", id="it-was-killed-for-its-time"),
+        pytest.param(TaskOutcome.REVOKED, "failed", id="it-was-cancelled"),
+        pytest.param(TaskOutcome.RETRIED, None, id="a-retry-has-not-ended"),
+        pytest.param(TaskOutcome.LOST, None, id="nor-has-what-runs-again"),
+    ],
+)
+def test_a_task_is_counted_by_how_it_ended(
+    store: Store, counters: QueueCounters, outcome: TaskOutcome, counted: str | None
+) -> None:
+    counters.ended(TASK, outcome, 0.1)
+    counters.flush()
+    assert store.hashes == ({"queue": {counted: 1}} if counted else {})

@@ -21,6 +21,7 @@ ALLOWED = {
     ("namespace rabbitmq-system", "broker", 15671), ("namespace rabbitmq-system", "broker", 15672),
     ("namespace monitoring", "broker", 15691), ("namespace monitoring", "broker", 15692),
     ("pods broker", "broker", 4369), ("pods broker", "broker", 25672),
+    ("namespace monitoring", "worker", 9464),
     ("web", "results", 6379), ("worker", "results", 6379), ("beat", "results", 6379),
     ("anyone", "web", 8000),
 }  # fmt: skip
@@ -52,7 +53,7 @@ def pairs(recorded: Recorded) -> set[tuple[str, str, int]]:
     for policy in recorded.of("NetworkPolicy"):
         spec = policy.inputs["spec"]
         for rule in spec.get("ingress", []):
-            target = spec["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
+            (target,) = spec["podSelector"]["matchLabels"].values()
             sources = [_source(peer) for peer in rule["from"]] if "from" in rule else ["anyone"]
             found |= {(source, target, int(port["port"])) for source in sources for port in rule["ports"]}
     return found
