@@ -19,7 +19,8 @@ def main() -> int:
     """The worker's exit code."""
     try:
         document = load_document(document_path(os.environ), WorkerDocument)
-        if document.worker.shutdown is Shutdown.SOFT:
+        # Celery's own soft shutdown sleeps where it handles the signal: with gevent that is the hub, and the worker would fail (`app.worker.stopping`).
+        if document.worker.shutdown is Shutdown.SOFT and document.worker.pool is Pool.PREFORK:
             os.environ["REMAP_SIGTERM"] = "SIGQUIT"
         if document.worker.pool is Pool.GEVENT:
             from gevent import monkey  # noqa: PLC0415 -- only where the Plan wants it

@@ -26,8 +26,9 @@ from app.worker.prefork import POOL as PREFORK_POOL
 from app.worker.process import began_at
 from app.worker.requests import Observer, observe_tasks
 from app.worker.serving import metrics_port, serve
+from app.worker.stopping import stop_softly
 from fleet.documents import WorkerDocument, document_path
-from fleet.sizing import Pool
+from fleet.sizing import Pool, Shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
         observers.append(metrics)
     observe_tasks(app, observers)
     worker: Any = app.Worker(**worker_options(document, connections.pod))
+    if document.worker.shutdown is Shutdown.SOFT and document.worker.pool is Pool.GEVENT:
+        stop_softly(worker, document.worker.soft_shutdown_seconds)
     if metrics is not None and port is not None:
         _show(metrics, worker, began_at(document_path(environ), run_folder()))
         serve(metrics, document, pod=connections.pod, port=port)

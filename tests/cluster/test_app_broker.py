@@ -87,7 +87,8 @@ def test_a_task_whose_child_is_killed_runs_again_however_short_its_limit(pools: 
     app.close()
 
 
-def test_on_spot_a_long_task_goes_back_to_its_queue(pools: DeclaredFleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pool", ["gevent", "prefork"])
+def test_on_spot_a_long_task_goes_back_to_its_queue(pools: DeclaredFleet, tmp_path: Path, pool: str) -> None:
     """Soft: what does not end within its share of the notice is cancelled and done by another worker."""
 
     def on_spot(document: WorkerDocument) -> WorkerDocument:
@@ -104,12 +105,12 @@ def test_on_spot_a_long_task_goes_back_to_its_queue(pools: DeclaredFleet, tmp_pa
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
-    with working(pools, "prefork", first, on_spot) as worker:
-        app.send_task("pools.hold", (str(log), "long", 6.0), queue="prefork")
+    with working(pools, pool, first, on_spot) as worker:
+        app.send_task("pools.hold", (str(log), "long", 6.0), queue=pool)
         lines(log, 1)
-        worker.stop()
+        assert worker.stop() == 0
     assert lines(log, 1) == ["started long"]
-    with working(pools, "prefork", second, on_spot):
+    with working(pools, pool, second, on_spot):
         assert lines(log, 3) == ["started long", "started long", "ran long"]
     app.close()
 
