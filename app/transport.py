@@ -8,6 +8,7 @@ that had been told "no confirm" in time would hang until the alarm is over, in t
 
 from typing import Any
 
+import kombu
 from amqp.exceptions import AMQPError, MessageNacked, RecoverableConnectionError
 from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
@@ -129,3 +130,7 @@ class Transport(pyamqp.Transport):
     """What kombu makes connections with."""
 
     Connection = Connection
+
+
+# What kombu shows of a connection is a URL; people know this one by its scheme.
+kombu.Connection.resolve_aliases[TRANSPORT] = "amqp"
