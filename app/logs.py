@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -73,9 +74,15 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """The text without them, and without halves of surrogate pairs, which no encoding takes."""
-        text = self._known.sub(HIDDEN, text.encode(errors="backslashreplace").decode())
-        text = _URL_LOGIN.sub(rf"\1{HIDDEN}@", text)
-        return _AUTHORIZATION.sub(rf"\1\2\3{HIDDEN}", text)
+        plain = text.isascii()
+        text = self._known.sub(HIDDEN, text if plain else text.encode(errors="backslashreplace").decode())
+        # Looked for before it is searched: two lines a task are written where the slot could take up the next one.
+        if "://" in text:
+            text = _URL_LOGIN.sub(rf"\1{HIDDEN}@", text)
+        # Other letters than ASCII's are taken for these, too.
+        if not plain or "authorization" in text.lower():
+            text = _AUTHORIZATION.sub(rf"\1\2\3{HIDDEN}", text)
+        return text
 
 
 class JsonFormatter(logging.Formatter):
@@ -86,6 +93,8 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
         self._fields = fields
         self._context = context
+        # Names are few and come again in every line.
+        self._named = lru_cache(maxsize=1024)(lambda name: (redact(name), bool(_TELLING.search(name))))
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -113,11 +122,10 @@ class JsonFormatter(logging.Formatter):
             case str():
                 return self._redact(value)
             case Mapping():
+                named = ((*self._named(str(name)), inner) for name, inner in value.items())
                 return {
-                    self._redact(str(name)): HIDDEN
-                    if isinstance(inner, str) and _TELLING.search(str(name))
-                    else self._clean(inner)
-                    for name, inner in value.items()
+                    name: HIDDEN if telling and isinstance(inner, str) else self._clean(inner)
+                    for name, telling, inner in named
                 }
             case list() | tuple():
                 return [self._clean(inner) for inner in value]
