@@ -112,9 +112,10 @@ class _Batch:
                 left = max(0.001, self._end - time.monotonic())
                 connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=left)
                 channel = connection.channel()
-                self._send(PipelinedChannel(channel, self._settled), self._app.amqp.Producer(channel))
+                pipeline = PipelinedChannel(channel, self._settled)
+                self._send(pipeline, self._app.amqp.Producer(channel))
                 # Only here: a broker that has not confirmed everything may answer no goodbye.
-                channel.close()
+                pipeline.close()
         except BROKER_ERRORS as error:
             self._failure = error
 
