@@ -31,7 +31,7 @@ def test_each_malformed_message_is_a_dead_letter_and_no_worker_ends(
                 # Without a wait for each confirm: what counts is what lies there in the end.
                 amqp.Channel.basic_publish(channel, wire, exchange="tasks", routing_key=pool)
         fleet.send("pools.mark", str(log), "after", queue=pool)
-        assert lines(log, 1) == ["ran after"]
+        assert lines(log, 1, within_seconds=180) == ["ran after"]
         fleet.await_ready(f"{pool}-dead", count)
         assert (fleet.ready(pool), worker.stop()) == (0, 0)
     assert lines(log, 1) == ["ran after"]
