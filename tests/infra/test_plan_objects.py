@@ -19,6 +19,8 @@ from tests.fleet.strategies import Raw, load_from, sample_queue
 from tests.infra.recording import record
 from tests.infra.samples import COMPONENTS, IMAGE
 
+pytestmark = pytest.mark.scan
+
 BASE: Raw = {
     "application": "shop.celery:app",
     "queues": {

@@ -7,6 +7,8 @@ import pytest
 from tests.stacks.golden import golden_file, render
 from tests.stacks.programs import EKS_STACKS, before, eks_graph, named
 
+pytestmark = pytest.mark.scan
+
 each_stack = pytest.mark.parametrize("stack", EKS_STACKS)
 
 

@@ -14,6 +14,9 @@ from stacks.build import build_stack
 from tests.infra.recording import Recorded, Registration, record
 from tests.stacks.programs import PASSWORD, ROOT, SERVED, VARIABLES, Stage, loaded, run_stack
 
+of_its_own = pytest.mark.scan
+"""A graph that one test alone looks at; the one of the repository's catalogue, which most look at, is for the fast checks."""
+
 
 @pytest.fixture(scope="module")
 def local() -> Recorded:
@@ -93,6 +96,7 @@ def test_the_stack_says_where_the_fleet_is(local: Recorded) -> None:
     }
 
 
+@of_its_own
 @pytest.mark.parametrize("stack", [pytest.param(name, id=name) for name in ("dev", "staging", "prod")])
 def test_the_same_catalogue_fits_every_environment(stack: str) -> None:
     """What differs is the environment's business, never a second catalogue."""
@@ -100,6 +104,7 @@ def test_the_same_catalogue_fits_every_environment(stack: str) -> None:
     assert len(recorded.of("ScaledObject")) == 5
 
 
+@of_its_own
 @pytest.mark.parametrize(
     ("stack", "protected"), [pytest.param("local", False, id="local"), pytest.param("prod", True, id="prod")]
 )
@@ -113,6 +118,7 @@ def test_a_broker_that_people_rely_on_is_protected(stack: str, protected: bool) 
     assert kept == {"retain" if protected else "delete"}
 
 
+@of_its_own
 @pytest.mark.parametrize(
     ("scheduled", "names"), [pytest.param(True, ["beat"], id="schedule"), pytest.param(False, [], id="no-schedule")]
 )
@@ -122,6 +128,7 @@ def test_beat_runs_where_there_is_something_to_schedule(scheduled: bool, names: 
     assert [item.inputs["metadata"]["name"] for item in recorded.of("Deployment") if "beat" in item.name] == names
 
 
+@of_its_own
 def test_two_fleets_share_a_cluster() -> None:
     """All that a fleet makes is in its own namespace, so no name is taken twice."""
 
@@ -154,6 +161,7 @@ def _longer_promise(queues: dict[str, Any]) -> None:
     queues["default"]["wait"] = {"promise": "60s"}
 
 
+@of_its_own
 @pytest.mark.parametrize(
     ("change", "touched"),
     [
@@ -240,6 +248,7 @@ def test_whoever_brings_a_prometheus_says_how_it_reads() -> None:
     assert not recorded.of("PrometheusRule")
 
 
+@of_its_own
 def test_what_is_missing_can_be_installed() -> None:
     """The broker waits for the operator that this stack brings."""
     recorded = run_stack({"celery-fleet:platform": '{"keda": "install", "rabbitmqClusterOperator": "install"}'})
@@ -257,6 +266,7 @@ def test_an_application_that_cannot_be_imported_registers_nothing(tmp_path: Path
         inspection.facts()
 
 
+@of_its_own
 def test_a_build_cache_stands_beside_the_images_of_a_registry() -> None:
     """Where one was asked for."""
     config = {"celery-fleet:images": '{"registry": "registry.example/team", "cache": true}'}
@@ -267,6 +277,7 @@ def test_a_build_cache_stands_beside_the_images_of_a_registry() -> None:
     }
 
 
+@of_its_own
 def test_what_a_stack_says_about_the_web_layer_reaches_its_pods_and_tokens_stand_in_one_secret_alone() -> None:
     """Whoever reads the graph, the exports or another pod finds no token."""
     token = "shop:a-token-that-nobody-guesses"
