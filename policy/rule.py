@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Final
 
 from policy.graph import Resource
@@ -37,6 +38,12 @@ class Finding:
     """What is wrong with it, without its value."""
 
 
+@cache
+def _matches(typ: str, patterns: tuple[str, ...]) -> bool:
+    """Kept: the same few types are asked about for every resource by every rule."""
+    return any(fnmatchcase(typ, pattern) for pattern in patterns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """What all rules have in common."""
@@ -60,7 +67,7 @@ class Rule:
 
     def concerns(self, typ: str) -> bool:
         """Whether it reads resources of a type."""
-        return any(fnmatchcase(typ, pattern) for pattern in self.types)
+        return _matches(typ, self.types)
 
     def explain(self, finding: Finding) -> str:
         """The finding in three lines: where and what, what happens otherwise, what to do."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from fleet.comparing import Comparison, CostChange, compare
+from fleet.comparing import CostChange, compare
 from fleet.deriving import FLEET_NAME
 from fleet.environment import Environment, load_environment
 from fleet.errors import FleetError
@@ -97,7 +97,7 @@ def record_preview(
         versions=versions_of(plan.after.values()),
         comparison=comparison,
         cost=_cost(before, after),
-        promises=_promises(before, after, comparison),
+        promises=_promises(before, after),
     )
 
 
@@ -106,13 +106,11 @@ def _cost(before: Side | None, after: Side | None) -> CostChange:
     return CostChange(before=old, after=new)
 
 
-def _promises(before: Side | None, after: Side | None, comparison: Comparison | None) -> tuple[PromiseChange, ...]:
+def _promises(before: Side | None, after: Side | None) -> tuple[PromiseChange, ...]:
     if after is None:
         return ()
-    if comparison is None or before is None:
-        return tuple(promise_changes(None, (after.plan, after.environment), [item.name for item in after.plan.queues]))
-    changed = {change.queue for change in comparison.queues}
-    return tuple(promise_changes((before.plan, before.environment), (after.plan, after.environment), changed))
+    old = (before.plan, before.environment) if before else None
+    return tuple(promise_changes(old, (after.plan, after.environment)))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -47,11 +47,20 @@ MOST_NUMBERS = 6
 def sentences(comparison: Comparison) -> Iterator[str]:
     """One for each queue that changes, and one for what they share."""
     for queue in comparison.queues:
-        yield queue_sentence(queue)
+        if queue.fields or queue.reasons or queue.change != "changed":
+            yield queue_sentence(queue)
+    if rolling := [queue.queue for queue in comparison.queues if _only_rolls(queue)]:
+        yield f"pods roll that change in nothing else: {', '.join(rolling)}"
     if shared := _numbers(comparison.reasons, FLEET_HEADLINES):
         yield f"shared: {', '.join(shared)}"
     if comparison.application:
         yield f"application: {comparison.application.before} -> {comparison.application.after}"
+
+
+def _only_rolls(queue: QueueChange) -> bool:
+    """Whether what changes is not the queue's own: its pods read a document that names the others."""
+    own = queue.fields or queue.reasons or queue.change != "changed"
+    return not own and any(item.pods_roll for item in queue.objects)
 
 
 def queue_sentence(queue: QueueChange) -> str:
