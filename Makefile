@@ -16,6 +16,8 @@ SCALE ?= 1
 STACK ?= local
 # Of `make preview` and `make review`: the revision a change is compared with, and by how much a month may become dearer, in percent.
 BASE ?=
+# Not empty: stand in for AWS also where there are credentials.
+OFFLINE ?=
 COST_RISE ?= 20
 PREVIEWS ?= preview
 
@@ -34,7 +36,7 @@ plan: venv ## Show what would be deployed, with the reason of each number; needs
 	@$(BIN)/fleet plan -s '$(STACK)'
 
 preview: venv ## Show what a change does to every stack, by the real engine; needs no cluster and no account (STACK=prod BASE=main)
-	@$(BIN)/python -m ops preview --out '$(PREVIEWS)' $(ON_STACK) $(if $(BASE),--base '$(BASE)')
+	@$(BIN)/python -m ops preview --out '$(PREVIEWS)' $(ON_STACK) $(if $(BASE),--base '$(BASE)') $(if $(OFFLINE),--imagined)
 
 review: venv ## Judge the previews: one comment in preview/comment.md, the gates' verdict as exit code (COST_RISE=20)
 	@$(BIN)/python -m stacks.review '$(PREVIEWS)'/*/preview.json --out '$(PREVIEWS)/comment.md' --cost-rise '$(COST_RISE)'

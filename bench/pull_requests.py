@@ -1,8 +1,8 @@
 """The figures of a review: how long all previews take, what the policy pack adds, how long the comment of a large change is.
 
-`python -m bench.pull_requests all` writes `bench/results/pull-requests.json`. Nothing has to run, and no account is needed. Each figure is kept as soon
-as it is known, so an interrupted run keeps what it had. Seconds of CPU are those of the whole tree of processes, which other work on the machine hardly changes;
-`policy_overhead_ratio` is made of them.
+`python -m bench.pull_requests all` writes `bench/results/pull-requests.json`. Nothing has to run, and no account is needed. Each figure is kept as
+soon as it is known, so an interrupted run keeps what it had. Seconds of CPU are those of the whole tree of processes, which other work on the machine
+hardly changes; `policy_overhead_ratio` is made of them.
 """
 
 import argparse

@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     preview = commands.add_parser("preview", help="what a change does to each stack; needs neither cluster nor account")
     preview.add_argument("--stack", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     preview.add_argument("--base", metavar="REVISION", help="compare with where the branch left it")
+    preview.add_argument("--imagined", action="store_true", help="stand in for AWS also where there are credentials")
     preview.add_argument("--out", type=Path, default=Path(FOLDER), metavar="FOLDER", help="default: %(default)s")
     scan = commands.add_parser("scan", help="the offline policy scan of everything that the programs would make")
     scan.add_argument("arguments", nargs=argparse.REMAINDER, help="further words for pytest")
@@ -84,7 +85,8 @@ def run(given: argparse.Namespace) -> int:
         case "down" | "clean":
             stop_fleet(given.context, os.environ, Progress(), with_caches=given.command == "clean")
         case "preview":
-            request = Request(stacks=choose_stacks(given.stack), base=given.base, out=given.out.absolute())
+            stacks, out = choose_stacks(given.stack), given.out.absolute()
+            request = Request(stacks=stacks, base=given.base, out=out, imagined=given.imagined)
             return preview_stacks(request, os.environ, Progress())
         case "scan":
             return run_scan(os.environ, Progress(), given.arguments)

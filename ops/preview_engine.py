@@ -140,8 +140,8 @@ def bring_up(engine: Engine, project: Path, stack: str) -> None:
         raise FleetError(f"{stack} of the base", "\n  ".join(errors), "Name a base that can be deployed.")
 
 
-def preview(engine: Engine, project: Path, stack: str, *, policy: bool) -> Previewed:
-    """`pulumi preview`, with the policy pack of the project."""
+def preview(engine: Engine, project: Path, stack: str, *, policy: bool = True) -> Previewed:
+    """`pulumi preview`, with the project's policy pack unless what that costs is the question."""
     command = ["pulumi", "preview", "--stack", stack, "--json", "--show-sames", "--non-interactive"]
     pack = ["--policy-pack", str(project / "policy")] if policy else []
     environ = {**_environ(engine, project), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}

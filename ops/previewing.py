@@ -38,7 +38,8 @@ class Request:
     base: str | None
     """Revision that the change is compared with; None where everything is new, or the state itself is what it is compared with."""
     out: Path
-    policy: bool = True
+    imagined: bool = False
+    """Whether everything is stood in for, also where there are credentials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ def choose_stacks(asked: Iterable[str], root: Path = ROOT) -> tuple[str, ...]:
 
 
 def preview_stacks(request: Request, environ: Mapping[str, str], progress: Progress, root: Path = ROOT) -> int:
-    """Write `preview.json` and `preview.md` of every stack; exit code 1 where one is not whole.
+    """Write `preview.json` and `preview.md` of every stack, and one comment on all; exit code 1 where a preview is not whole.
 
     Raises: UsageError when the base is no revision, ProgramError when there is no engine.
     """
@@ -77,13 +78,21 @@ def preview_stacks(request: Request, environ: Mapping[str, str], progress: Progr
     with TemporaryDirectory(prefix="fleet-preview-") as temporary:
         folder = Path(temporary)
         sides = _copies(root, folder, commit, request.base)
-        engines = _engines(request.stacks, own, root, folder)
+        engines = _engines(request, own, root, folder)
         for line in dict.fromkeys(line for engine in engines.values() for line in engine.stood_in):
             progress.say(line)
         with progress.step(f"preview {', '.join(request.stacks)}") as step, ThreadPoolExecutor(AT_ONCE) as pool:
             one = partial(_one, sides=sides, request=request, folder=folder, step=step, environ=own)
             codes = list(pool.map(lambda stack: one(stack, engines[stack]), request.stacks))
+    _comment(request, own)
     return max(codes, default=0)
+
+
+def _comment(request: Request, environ: Mapping[str, str]) -> None:
+    """Write the comment on what was previewed, and say its verdict; judging it is another command's, with another exit code."""
+    files = [str(request.out / stack / "preview.json") for stack in request.stacks]
+    command = [sys.executable, "-m", "stacks.review", *files, "--out", str(request.out / "comment.md")]
+    run_visibly(command, env=environ, cwd=str(ROOT))
 
 
 def _copies(root: Path, folder: Path, commit: str | None, named: str | None) -> Sides:
@@ -99,12 +108,12 @@ def _copies(root: Path, folder: Path, commit: str | None, named: str | None) -> 
     return Sides(head=head, base=base, base_name=f"{named} ({commit[:12]})")
 
 
-def _engines(stacks: Iterable[str], environ: Mapping[str, str], root: Path, folder: Path) -> dict[str, Engine]:
+def _engines(request: Request, environ: Mapping[str, str], root: Path, folder: Path) -> dict[str, Engine]:
     """Stack -> its engine; the imagined one is made once, and only where it is needed."""
     found: dict[str, Engine] = {}
     imagined: Engine | None = None
-    for stack in stacks:
-        if preview_engine.has_own_engine(_target(root, stack), environ):
+    for stack in request.stacks:
+        if not request.imagined and preview_engine.has_own_engine(_target(root, stack), environ):
             found[stack] = preview_engine.own_engine(environ)
         else:
             imagined = imagined or preview_engine.imagined_engine(environ, root, folder / "engine")
@@ -132,7 +141,7 @@ def _one(
             step.note(f"{stack}: the base")
             base_name = _prepare(stack, engine, sides)
         step.note(f"{stack}: the change")
-        done = preview_engine.preview(engine, sides.head if engine.imagined else ROOT, stack, policy=request.policy)
+        done = preview_engine.preview(engine, sides.head if engine.imagined else ROOT, stack)
     except FleetError as error:
         problems.append(str(error))
     events, said = folder / f"{stack}.events", folder / f"{stack}.said"

@@ -44,7 +44,7 @@ def test_make_alone_lists_every_command() -> None:
         ),
         pytest.param(["demo", "SCALE=0.1"], "-m ops demo --scale '0.1'", id="a-small-demo"),
         pytest.param(["down", "CONTEXT=kind-fleet"], "-m ops down --context 'kind-fleet'", id="down-elsewhere"),
-        pytest.param(["preview"], "-m ops preview --out 'preview'  \n", id="previews-of-all-stacks"),
+        pytest.param(["preview"], "-m ops preview --out 'preview'   \n", id="previews-of-all-stacks"),
         pytest.param(
             ["preview", "STACK=prod", "BASE=main"],
             "-m ops preview --out 'preview' --stack 'prod' --base 'main'",

@@ -9,7 +9,8 @@ import yaml
 from fleet.errors import UsageError
 from ops.checkouts import check_out, copy_work_tree, find_base
 from ops.preview_engine import has_own_engine, open_settings
-from ops.previewing import choose_stacks, find_stacks
+from ops.previewing import Request, choose_stacks, find_stacks, preview_stacks
+from ops.progress import Progress
 from ops.target import ROOT
 from tests.ops.conftest import Programs
 
@@ -133,3 +134,26 @@ def test_sealed_values_are_stood_in_for(tmp_path: Path) -> None:
     assert opened.keys() == {"config"}
     assert opened["config"]["celery-fleet:aws"] == {"tags": {"owner": "imagined", "costCenter": "x"}}
     assert len(opened["config"]["celery-fleet:resultsPassword"]) >= 16
+
+
+EVENTS = """
+import json, sys
+print(json.dumps({"summaryEvent": {"PolicyPacks": {"celery-fleet": "0.1.0"}, "isPreview": True}}))
+sys.exit(3 if "dev" in words else 0)
+"""
+
+
+def test_every_stack_gets_its_files_whatever_becomes_of_another(
+    programs: Programs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With one comment on all of them, and an exit code that says whether they are whole."""
+    programs.write("pulumi", EVENTS)
+    environ = {"PATH": f"{programs.folder}:/usr/bin:/bin", "AWS_PROFILE": "work", "HOME": str(tmp_path)}
+    request = Request(stacks=("dev", "prod"), base=None, out=tmp_path / "preview")
+    assert preview_stacks(request, environ, Progress()) == 1
+    kept = {str(file.relative_to(request.out)) for file in request.out.rglob("*") if file.is_file()}
+    assert kept == {"comment.md", *(f"{stack}/preview.{end}" for stack in request.stacks for end in ("json", "md"))}
+    (first, *_) = (request.out / "comment.md").read_text().splitlines()
+    assert "cannot be judged" in first
+    assert programs.calls("pulumi")[0][:2] == ["preview", "--stack"]
+    assert "dev: the engine ended without a word" in capfd.readouterr().err
