@@ -9,9 +9,10 @@ from tests.infra.definitions import DEFINITIONS, schema_errors
 from tests.infra.recording import Registration, record
 from tests.infra.samples import COMPONENTS, IMAGE, full_plan, sample_plan
 
-pytestmark = pytest.mark.skipif(
-    not DEFINITIONS.is_dir(), reason=f"needs upstream's CustomResourceDefinitions in {DEFINITIONS}"
-)
+pytestmark = [
+    pytest.mark.scan,
+    pytest.mark.skipif(not DEFINITIONS.is_dir(), reason=f"needs upstream's CustomResourceDefinitions in {DEFINITIONS}"),
+]
 
 GROUPS = ("kubernetes:rabbitmq.com/", "kubernetes:keda.sh/")
 
