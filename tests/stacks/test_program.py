@@ -33,7 +33,7 @@ def test_the_local_stack_is_whole(local: Recorded) -> None:
     """Four queues, one of them with two shards: five worker Deployments, and one of everything else."""
     kinds = Counter(item.kind for item in objects(local))
     assert kinds == {
-        "Namespace": 1, "NetworkPolicy": 4, "Secret": 1, "StatefulSet": 1, "Service": 2,
+        "Namespace": 1, "NetworkPolicy": 5, "Secret": 1, "StatefulSet": 1, "Service": 2,
         "RabbitmqCluster": 1, "Vhost": 1, "User": 5, "Permission": 5, "TriggerAuthentication": 1,
         "Exchange": 3, "Queue": 10, "Binding": 7, "Policy": 9, "Job": 1,
         "Deployment": 7, "ScaledObject": 5, "HorizontalPodAutoscaler": 1, "PodDisruptionBudget": 6,
