@@ -1,7 +1,7 @@
 """Every version of the fleet's parts, in one place: what is deployed, what a cluster has to bring, and which of them work together.
 
-Invariant: an image, chart or release is named here and nowhere else. The numbers of Celery and kombu that are installed stand in `requirements/`,
-because images are built from there; the series they belong to stands here.
+Invariant: an image, chart or release is named here and nowhere else, below a line that says where newer ones are looked for (renovate.json). The
+numbers of Celery and kombu that are installed stand in `requirements/`, because images are built from there; the series they belong to stands here.
 """
 
 import re
@@ -10,31 +10,44 @@ from dataclasses import dataclass
 KUBERNETES_MINIMUM = (1, 35)
 """Oldest Kubernetes that is supported."""
 
+# renovate: datasource=endoflife-date depName=amazon-eks
 KUBERNETES = "1.36"
 """The one everything is tested on."""
 
+# renovate: datasource=github-releases depName=rabbitmq/rabbitmq-server extractVersion=^v(?<version>.*)$
 RABBITMQ = "4.3.6"
 RABBITMQ_IMAGE = f"docker.io/library/rabbitmq:{RABBITMQ}-management"
 VALKEY_IMAGE = "docker.io/valkey/valkey:8.1"
-PYTHON_IMAGE = "docker.io/library/python:3.13-slim"
+PYTHON_IMAGE = (
+    "docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
+)
+"""Python 3.13.15 on Debian trixie, for every architecture: what a tag leads to changes, and with it the image that nobody meant to change."""
 
+# renovate: datasource=helm depName=cert-manager registryUrl=https://charts.jetstack.io extractVersion=^v(?<version>.*)$
 CERT_MANAGER = "1.19.2"
 """Chart and application version alike."""
 
+# renovate: datasource=helm depName=metrics-server registryUrl=https://kubernetes-sigs.github.io/metrics-server
 METRICS_SERVER_CHART = "3.13.0"
+# renovate: datasource=helm depName=keda registryUrl=https://kedacore.github.io/charts
 KEDA = "2.21.0"
 """Chart and application version alike."""
 
+# renovate: datasource=github-releases depName=rabbitmq/cluster-operator extractVersion=^v(?<version>.*)$
 RABBITMQ_CLUSTER_OPERATOR = "2.21.1"
+# renovate: datasource=github-releases depName=rabbitmq/messaging-topology-operator extractVersion=^v(?<version>.*)$
 RABBITMQ_TOPOLOGY_OPERATOR = "1.20.1"
 
+# renovate: datasource=docker depName=public.ecr.aws/karpenter/karpenter
 KARPENTER = "1.14.1"
 """Chart and application version alike."""
 
+# renovate: datasource=github-releases depName=awslabs/amazon-eks-ami
 NODE_IMAGE = "v20260714"
 """Release of EKS's Amazon Linux 2023 image that Karpenter starts, for Kubernetes 1.35 and 1.36 (amazon-eks-ami, CHANGELOG.md). Pinned: nodes of
 `@latest` would all be replaced whenever AWS releases another."""
 
+# renovate: datasource=helm depName=aws-load-balancer-controller registryUrl=https://aws.github.io/eks-charts
 LOAD_BALANCER_CONTROLLER = "3.5.0"
 """AWS Load Balancer Controller; chart and application version alike."""
 

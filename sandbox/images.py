@@ -1,7 +1,8 @@
 """The container images of the sandbox: what is in each, under which public name it is loaded, how it is made.
 
 Invariant: an image is loaded under the very name the Pulumi program and upstream's manifests use, so neither knows
-that no registry was asked. The key of an archive is a hash of its recipe; an archive in the cache is whole.
+that no registry was asked; Python's without its digest, which only what is published has. The key of an archive is a
+hash of its recipe; an archive in the cache is whole.
 Facts: names from Docker Hub and from upstream's release manifests; packages from Debian sid and trixie.
 """
 
