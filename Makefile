@@ -27,10 +27,10 @@ INSTALLED := .venv/installed
 ON_STACK = $(if $(filter file,$(origin STACK)),,--stack '$(STACK)')
 ON_CONTEXT = $(if $(CONTEXT),--context '$(CONTEXT)')
 
-.PHONY: help plan preview review up demo status shell down clean check scan test format lock venv
+.PHONY: help plan preview review up demo status shell down clean check scan test format lock venv stacks promote deploy drift drift-issue summary comment passed sbom audit
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 plan: venv ## Show what would be deployed, with the reason of each number; needs no cluster (STACK=local)
 	@$(BIN)/fleet plan -s '$(STACK)'
@@ -71,6 +71,37 @@ test: check scan ## The checks and the scan, then the tests on the real engine a
 
 format: venv ## Format the code and sort its imports
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix --select I .
+
+# What the workflows run (.github/workflows); what a workflow knows reaches them by the environment.
+stacks: venv ## List the stacks as JSON: those in CLOUD='["dev"]', looked at in their AWS account, and the others
+	@$(BIN)/python -m ops.pipeline stacks
+
+promote: venv ## Have a stack run the images in IMAGES='{"web": ..., "worker": ...}'; without, those that it runs (STACK=prod)
+	@$(BIN)/python -m ops.pipeline promote --stack '$(STACK)'
+
+deploy: venv ## Update a stack on EKS, held against the policy pack (STACK=dev)
+	@$(BIN)/python -m ops.pipeline deploy --stack '$(STACK)'
+
+drift: venv ## Tell what in a stack's account is not what its state says (STACK=prod)
+	@$(BIN)/python -m ops.pipeline drift --stack '$(STACK)'
+
+drift-issue: venv ## Open, rewrite or close the one issue that tells of drift; in a workflow
+	@$(BIN)/python -m ops.pipeline drift-issue
+
+summary: venv ## Show a preview's comment in the summary of the run; in a workflow
+	@$(BIN)/python -m ops.pipeline summary
+
+comment: venv ## Post the comment that a pull request's preview left; in a workflow
+	@$(BIN)/python -m ops.pipeline comment
+
+sbom: venv ## Write sbom.cdx.json: what the images consist of
+	@$(BIN)/python -m ops.pipeline sbom
+
+audit: venv ## Ask for known vulnerabilities of what is pinned for the images and the program; needs the network
+	@$(BIN)/python -m ops.pipeline audit
+
+passed: venv ## Fail when a job in NEEDS did; in a workflow
+	@$(BIN)/python -m ops.pipeline passed
 
 lock: venv ## Pin every dependency anew, with hashes, in requirements/
 	@for group in app infra dev; do \

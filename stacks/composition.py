@@ -89,6 +89,8 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
     pulumi.export("namespace", namespace.namespace_name)
     pulumi.export("queues", [queue.name for queue in plan.queues])
     pulumi.export("web_service", web.service_name)
+    # What another stack is to run: the same bytes (docs/runbooks/promote-images.md).
+    pulumi.export("images", {"web": foundation.images.web, "worker": foundation.images.worker})
     made: list[pulumi.Resource] = [
         namespace,
         results,

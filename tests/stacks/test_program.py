@@ -87,8 +87,13 @@ def test_the_password_is_a_secret_everywhere(local: Recorded) -> None:
 
 
 def test_the_stack_says_where_the_fleet_is(local: Recorded) -> None:
-    """Name, namespace, queues and the web layer's Service."""
+    """Name, namespace, queues, the web layer's Service, and the images, which another stack is to run."""
+    digest = f"sha256:{'0' * 64}"
     assert local.exports == {
+        "images": {
+            "web": f"localhost/celery-fleet/web:local@{digest}",
+            "worker": f"localhost/celery-fleet/worker:local@{digest}",
+        },
         "fleet": "celery-fleet",
         "namespace": "celery-fleet",
         "queues": ["high", "default", "thumbnails", "reports"],
