@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bench.previews import many_queues
 from bench.results_file import keep_figures
 from ops import preview_engine
@@ -34,6 +36,9 @@ from stacks.review.recording import record_preview
 NAME = "pull-requests"
 ROUNDS = 3
 MANY_QUEUES = 100
+LARGE_BROKER = {"memory": "16Gi", "storage": "10Gi"}
+"""What holds the connections and the backlog of so many queues."""
+
 JUDGED = "prod"
 """The largest stack: what a pack costs is asked of it."""
 
@@ -104,6 +109,9 @@ def large_change(environ: Mapping[str, str]) -> dict[str, Any]:
     """The comment on a change of a hundred queues, half of their loads more than before."""
     with project(environ, "local") as (engine, folder), tempfile.TemporaryDirectory(prefix="review-bench-") as before:
         catalogue, settings = many_queues(MANY_QUEUES), "Pulumi.local.yaml"
+        stated = yaml.safe_load((folder / settings).read_text())
+        stated["config"] = {**stated.get("config", {}), "celery-fleet:environment": {"broker": LARGE_BROKER}}
+        (folder / settings).write_text(yaml.safe_dump(stated))
         (folder / "queues.yaml").write_text(catalogue)
         (Path(before) / "queues.yaml").write_text(catalogue)
         (Path(before) / settings).write_text((folder / settings).read_text())

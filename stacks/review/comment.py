@@ -15,8 +15,11 @@ from stacks.review.words import promise_sentence, sentences
 
 MARKER = "<!-- celery-fleet review -->"
 
-MOST_FINDINGS = 8
+MOST_FINDINGS = 6
 """Of each gate that are shown unfolded."""
+
+MOST_OVERRIDES = 5
+"""That are told not to count."""
 
 MOST_ERRORS = 5
 MARKS = {Status.PASSED: "passed", Status.FAILED: "**failed**", Status.OVERRIDDEN: "overridden"}
@@ -73,11 +76,9 @@ def _gate_lines(verdicts: Sequence[Verdict], overrides: Sequence[Override]) -> I
         yield "To let one through, say why in the description of the pull request: <code>gate-override: &lt;gate&gt; &lt;reason&gt;</code>."
         yield ""
     known = {verdict.gate.id for verdict in verdicts}
-    for override in overrides:
-        if override.gate not in known:
-            yield f"- {code(f'gate-override: {override.gate}')} names no gate."
-        elif not override.counts:
-            yield f"- {code(f'gate-override: {override.gate}')} gives no reason, so it overrides nothing."
+    for override in [item for item in overrides if item.gate not in known or not item.counts][:MOST_OVERRIDES]:
+        why = "gives no reason, so it overrides nothing" if override.gate in known else "names no gate"
+        yield f"- {code(f'gate-override: {override.gate}')} {why}."
 
 
 def _stack_parts(preview: Preview) -> Iterator[Part | str]:

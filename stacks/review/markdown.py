@@ -17,7 +17,12 @@ T = TypeVar("T")
 LIMIT = 64_500
 """Characters of a comment, below GitHub's limit by what a workflow may add."""
 
-LONGEST_LINE = 600
+LONGEST_LINE = 400
+"""Characters of one text that are shown."""
+
+LONGEST_ESCAPED = 1000
+"""Characters that those may take: a text of marks alone is ten times as long once they are references."""
+
 MOST_ITEMS = 500
 """Of one part that are put into words: no more of the shortest would fit."""
 
@@ -37,16 +42,21 @@ def code(text: str) -> str:
 def plain(text: str) -> str:
     """A sentence of our own that holds names of others."""
     # As text a reference would still be a mention or the number of an issue; a space of no width parts it from its mark.
-    line = escaped(text).replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;")
+    line = escaped(text, parted="@#")
     # At the beginning these would open a list.
     return re.sub(r"^(\d*)([-+.)])", lambda mark: f"{mark[1]}&#{ord(mark[2])};", line)
 
 
-def escaped(text: str) -> str:
-    """Any text in one line: what may open something is a numeric reference."""
-    line = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
-    found = NOT_SAFE.sub(lambda mark: _reference(mark[0]), " ".join(line.split()))
-    return re.sub(r"(?i)(www)\.", r"\1&#46;", found)
+def escaped(text: str, *, parted: str = "") -> str:
+    """Any text in one line: what may open something is a numeric reference, with a space of no width behind those in `parted`."""
+    line = " ".join(text[: LONGEST_LINE * 2].split())
+    length = LONGEST_LINE
+    while True:
+        shown = line if len(line) <= length else f"{line[: length - 1]}…"
+        found = NOT_SAFE.sub(lambda mark: _reference(mark[0]) + ("&#8203;" if mark[0] in parted else ""), shown)
+        if len(found) <= LONGEST_ESCAPED:
+            return re.sub(r"(?i)(www)\.", r"\1&#46;", found)
+        length //= 2
 
 
 def preformatted(text: str) -> str:
@@ -110,7 +120,11 @@ class Comment:
             short = Comment(head=self.head, parts=[*self.parts[:kept], note], foot=self.foot)
             if len(text := short._rendered(FEWEST_LINES)) <= limit:
                 return text
-        return "\n".join([*self.head, *self.foot])[:limit]
+        # Not even the head has room: whole lines of it, and the end, by which the next run finds the comment.
+        foot, room = "\n".join(["", *self.foot]) + "\n", list(self.head)
+        while room and len("\n".join(room)) + len(foot) > limit:
+            room.pop()
+        return "\n".join(room) + foot
 
 
 def _folded(part: Part, allowed: int) -> Iterable[str]:

@@ -54,7 +54,7 @@ def _change(preview: Preview) -> str:
         if (count := preview.count(operation))
     ]
     if not counts:
-        return "nothing changes"
+        return f"{', '.join(words)} (no resource changes)" if words else "nothing changes"
     return f"{', '.join(words)} ({', '.join(counts)})" if words else ", ".join(counts)
 
 

@@ -165,6 +165,22 @@ def test_it_is_never_longer_than_github_takes(steps: int) -> None:
     assert text.startswith("**Review: ")
 
 
+def test_marks_alone_do_not_make_it_too_long() -> None:
+    """Each is several characters once it opens nothing any more; the marker is still there."""
+    marks = "#@`" * 2000
+    long = preview(
+        steps=tuple(step("delete", VPC, marks) for _ in range(50)),
+        policies=tuple(violation(message=marks) for _ in range(50)),
+        promises=tuple(promise(before=99, after=1, queue=marks) for _ in range(50)),
+        errors=(marks,) * 50,
+        versions={marks: marks},
+    )
+    others = [structs.replace(long, stack=f"{marks}{n}", versions={marks: str(n)}, errors=()) for n in range(4)]
+    text = text_of(long, *others, description=f"gate-override: cost {marks}\n" + "gate-override: none\n" * 500)
+    assert len(text) <= LIMIT
+    assert text.endswith(f"{MARKER}\n")
+
+
 def test_parts_that_do_not_fit_are_counted() -> None:
     """When not even a few lines of each have room."""
     crowded = Comment(head=["head"], parts=[Part(title="t", lines=["x" * 500] * 9) for _ in range(50)], foot=["foot"])

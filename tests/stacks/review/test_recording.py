@@ -10,6 +10,7 @@ from fleet.comparing import Comparison, compare
 from stacks.review.gates import Status, judge
 from stacks.review.model import FORMAT, Preview
 from stacks.review.recording import main, read_side, record_preview
+from stacks.review.summary import change_line
 from stacks.review.words import sentences
 from tests.stacks.review.samples import DEPLOYMENT, ended, planned, said
 
@@ -123,6 +124,8 @@ def test_promises_and_cost_are_told_before_and_after(sides: tuple[Path, Path]) -
     assert found.cost.after is not None
     assert found.cost.after.peak > found.cost.before.peak
     assert failed(found) == []
+    # No event said that a resource changes; the words are told all the same.
+    assert change_line([found]).endswith("because peak 0.2/s -&#62; 0.3/s (no resource changes).")
 
 
 def test_a_promise_that_the_plan_breaks_fails_its_gate(sides: tuple[Path, Path]) -> None:
