@@ -1,0 +1,27 @@
+"""What the documents quote of measurements is what was measured."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROWS = re.findall(
+    r"^\| ([a-z]\w*(?:\.\w+)+) \| ([^|]*?) \|",
+    (ROOT / "docs/explanation/throughput.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+def figures(name: str) -> Any:
+    return json.loads((ROOT / f"bench/results/{name}.json").read_text(encoding="utf-8"))["figures"]
+
+
+@pytest.mark.parametrize(("path", "value"), ROWS, ids=[path for path, _ in ROWS])
+def test_a_quoted_figure_is_the_one_of_the_results_file(path: str, value: str) -> None:
+    found = figures("throughput")
+    for key in path.split("."):
+        found = found[key]
+    assert value == str(found)
