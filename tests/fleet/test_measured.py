@@ -25,3 +25,12 @@ def test_a_quoted_figure_is_the_one_of_the_results_file(path: str, value: str) -
     for key in path.split("."):
         found = found[key]
     assert value == str(found)
+
+
+def test_no_malformed_message_or_request_was_taken_up_or_lost() -> None:
+    """The page says so in words."""
+    found = figures("malformed")
+    messages, requests = found["messages"], found["requests"]
+    assert messages["sent"] + requests["sent"] == 10_000
+    assert (messages["dead_lettered"], requests["refused"]) == (messages["sent"], requests["sent"])
+    assert [messages["ran"], messages["workers_ended"], requests["published"], requests["processes_ended"]] == [0] * 4
