@@ -150,9 +150,12 @@ def test_what_was_sent_before_a_lost_connection_is_unknown_and_what_was_not_is_r
 def test_a_broker_that_falls_silent_is_given_up_in_time() -> None:
     """As a blocked one: what is written is unknown, the rest was never sent."""
     started = time.monotonic()
-    found, _ = enqueue("s" * 2 * UNSETTLED_AT_MOST, seconds=2)
+    found, broker = enqueue("s" * 2 * UNSETTLED_AT_MOST, seconds=2)
     assert time.monotonic() - started < 4
-    assert letters(found) == "u" * UNSETTLED_AT_MOST + "r" * UNSETTLED_AT_MOST
+    # A machine that is busy does not get to write as many as it may.
+    unknown = letters(found).count("u")
+    assert len(broker.ids) <= unknown <= UNSETTLED_AT_MOST
+    assert letters(found) == "u" * unknown + "r" * (2 * UNSETTLED_AT_MOST - unknown)
 
 
 def test_the_next_batch_is_not_taken_in_by_confirms_of_the_one_before() -> None:
