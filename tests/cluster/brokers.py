@@ -5,8 +5,6 @@ missing here; vhost and users are gone when the block ends. The broker is the sa
 (`amqp-port:management-port` on 127.0.0.1, user guest), for working on these tests without a cluster.
 """
 
-import base64
-import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -80,10 +78,11 @@ def broker_of(fleet: RunningFleet) -> Iterator[Broker]:
     At its Service's own address, which the host of a sandbox reaches: a forwarded port ends with the first connection that is reset, and the tests
     kill processes with open ones.
     """
-    secret = json.loads(fleet.kubectl("get", "secret", "broker-default-user", "-o", "json"))["data"]
-    username, password = (base64.b64decode(secret[key]).decode() for key in ("username", "password"))
+    secret = fleet.secret("broker-default-user")
     host = fleet.kubectl("get", "service", "broker", "-o", "jsonpath={.spec.clusterIP}")
-    with httpx.Client(base_url=f"http://{host}:15672/api", auth=(username, password), timeout=30) as api:
+    with httpx.Client(
+        base_url=f"http://{host}:15672/api", auth=(secret["username"], secret["password"]), timeout=30
+    ) as api:
         yield Broker(host=host, amqp_port=5672, api=api)
 
 

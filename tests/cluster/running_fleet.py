@@ -4,6 +4,7 @@ Invariant: nothing here reaches round those three, and every wait is bounded and
 Facts: the names of objects are those that `infra/` deploys; the environment is that of `make shell`.
 """
 
+import base64
 import json
 import re
 import shlex
@@ -131,6 +132,11 @@ class RunningFleet:
         """The objects of some kinds (comma-separated) in the fleet's namespace."""
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, *arguments, "-o", "json"))["items"]
         return items
+
+    def secret(self, name: str) -> dict[str, str]:
+        """The values of a Secret in the fleet's namespace, by key."""
+        data = json.loads(self.kubectl("get", "secret", name, "-o", "json"))["data"]
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def replicas(self) -> dict[str, int]:
         """Worker Deployment -> the replicas its autoscaler wants now."""
