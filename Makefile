@@ -20,6 +20,8 @@ BASE ?=
 OFFLINE ?=
 COST_RISE ?= 20
 PREVIEWS ?= preview
+# Of `make soak`: names of faults; all where there is none.
+FAULTS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -27,7 +29,7 @@ INSTALLED := .venv/installed
 ON_STACK = $(if $(filter file,$(origin STACK)),,--stack '$(STACK)')
 ON_CONTEXT = $(if $(CONTEXT),--context '$(CONTEXT)')
 
-.PHONY: help plan preview review up demo status shell down clean check scan test format lock venv stacks promote deploy drift drift-issue summary comment passed sbom audit
+.PHONY: help plan preview review up demo status shell down clean check scan test soak format lock venv stacks promote deploy drift drift-issue summary comment passed sbom audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +70,9 @@ scan: venv ## Hold all that would be made against checkov, schemas and an accoun
 
 test: check scan ## The checks and the scan, then the tests on the real engine and a real cluster
 	@$(BIN)/python -m ops test
+
+soak: venv ## Strike a fleet under load with every fault and count its tasks: forty minutes (FAULTS='child_killed …')
+	@$(BIN)/python -m bench.soak $(FAULTS)
 
 format: venv ## Format the code and sort its imports
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix --select I .

@@ -20,6 +20,7 @@ COMMANDS = (
     "check",
     "scan",
     "test",
+    "soak",
     "format",
     "lock",
 )
