@@ -106,7 +106,7 @@ def policy_overhead(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def large_change(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The comment on a change of a hundred queues, half of their loads more than before."""
+    """The comment on a change of a hundred queues, each with more load than before."""
     with project(environ, "local") as (engine, folder), tempfile.TemporaryDirectory(prefix="review-bench-") as before:
         catalogue, settings = many_queues(MANY_QUEUES), "Pulumi.local.yaml"
         stated = yaml.safe_load((folder / settings).read_text())
