@@ -23,6 +23,7 @@ def connect_broker(connections: Connections, vhost: str, *, name: str, **options
         password=broker.password,
         virtual_host=vhost,
         transport=TRANSPORT,
+        ssl=broker.ssl_options,
         connect_timeout=5,
         transport_options={"client_properties": {"connection_name": name}, **options},
     )

@@ -139,6 +139,10 @@ def _connection_settings(
         "broker_port": Setting(value=broker.port, reason="From the environment."),
         "broker_user": Setting(value=broker.username, reason="A user of its own for each kind of process."),
         "broker_password": Setting(value=broker.password, reason="From the operator's Secret; shows no text."),
+        "broker_use_ssl": Setting(
+            value=broker.ssl_options,
+            reason="TLS where the broker speaks it; its certificate and name are verified, since a password is sent.",
+        ),
         "broker_vhost": Setting(value=producer.vhost, reason="One vhost a fleet: delayed queues are global in it."),
         "broker_transport_options": Setting(
             value={

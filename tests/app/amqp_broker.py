@@ -5,6 +5,7 @@ its ack, from RabbitMQ's documentation ("Consumer Acknowledgements and Publisher
 """
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -180,14 +181,23 @@ class _Conversation:
 
 
 @contextmanager
-def amqp_broker(decide: Decide = lambda number, message: Answer.ACK) -> Iterator[AmqpBroker]:
-    """A broker on a port of its own, until the block ends."""
+def amqp_broker(
+    decide: Decide = lambda number, message: Answer.ACK, *, tls: ssl.SSLContext | None = None
+) -> Iterator[AmqpBroker]:
+    """A broker on a port of its own, until the block ends; with `tls` it speaks nothing else."""
     listener = socket.create_server(("127.0.0.1", 0))
     broker = AmqpBroker(port=listener.getsockname()[1], decide=decide)
     clients: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
-    def talk(client: socket.socket) -> None:
+    def talk(accepted: socket.socket) -> None:
+        try:
+            client = accepted if tls is None else tls.wrap_socket(accepted, server_side=True)
+        except OSError:
+            # It does not believe the certificate, or speaks no TLS.
+            accepted.close()
+            return
+        clients.append(client)
         conversation = _Conversation(broker, client)
         try:
             conversation.hold()

@@ -1,7 +1,6 @@
 """The results store over TLS: a server on loopback that speaks it, and clients that believe it or do not."""
 
 import contextlib
-import datetime
 import ipaddress
 import socketserver
 import ssl
@@ -13,12 +12,11 @@ from typing import Any
 import pytest
 from celery import Celery
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.connections import ResultsAddress, Secret, read_connections
 from app.settings import configure
 from app.store import StoreError, connect_store
+from tests.app.certificates import self_signed
 from tests.app.documents import ENVIRONMENT, PRODUCER
 
 PASSWORD = "results-secret"
@@ -60,32 +58,6 @@ class TlsServer(socketserver.ThreadingTCPServer):
         """A client that does not believe the certificate hangs up: that is what is tested."""
 
 
-def _certificate(folder: Path, *names: x509.GeneralName) -> Path:
-    """A certificate that vouches for itself and for these names, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "results")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "results.pem"
-    encoding = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(encoding)
-    )
-    return path
-
-
 @contextlib.contextmanager
 def serving(certificate: Path) -> Iterator[TlsServer]:
     """A server with this certificate."""
@@ -104,7 +76,7 @@ def serving(certificate: Path) -> Iterator[TlsServer]:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For the host name and not for the address."""
-    return _certificate(tmp_path_factory.mktemp("certificate"), x509.DNSName("localhost"))
+    return self_signed(tmp_path_factory.mktemp("certificate"), x509.DNSName("localhost"))
 
 
 @pytest.fixture
@@ -157,7 +129,7 @@ def test_an_address_counts_as_a_host_where_the_certificate_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So the test above fails for the name alone."""
-    own = _certificate(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    own = self_signed(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     monkeypatch.setenv("SSL_CERT_FILE", str(own))
     with serving(own) as server, connect_store(address(server, "127.0.0.1")) as store:
         assert store.set("key", "value")
