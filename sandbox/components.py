@@ -177,7 +177,7 @@ def stand_in_components(plan: NodePlan) -> list[Component]:
             needs_api=True,
             stand_in=True,
         )
-        for module in ("rabbitmq_operators", "volume_provisioner")
+        for module in ("cert_manager", "rabbitmq_operators", "volume_provisioner")
         if (here / "standins" / module).is_dir() or (here / "standins" / f"{module}.py").exists()
     ]
 

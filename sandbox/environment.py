@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sandbox import images
 from sandbox.credentials import NAMES, load_credentials
 from sandbox.folders import Folders
+from sandbox.standins import cert_manager
 from sandbox.standins import variables as stand_ins
 
 STAND_INS_ALONE = "FLEET_SANDBOX_"
@@ -39,6 +40,7 @@ def variables(folders: Folders, inherited: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "FLEET_IMAGES": "local",
         "FLEET_BASE_IMAGE": images.PYTHON.reference,
+        "FLEET_BROKER_ISSUER": cert_manager.AUTHORITY,
         f"{STAND_INS_ALONE}NAME": folders.name,
         f"{STAND_INS_ALONE}CONTAINERD": str(folders.containerd_socket),
         f"{STAND_INS_ALONE}BASE_ARCHIVE": str(images.PYTHON.archive(folders.cache)),

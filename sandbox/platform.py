@@ -54,7 +54,8 @@ COREDNS_ROLE: list[Manifest] = [
     },
 ]
 NAMESPACES: list[Manifest] = [
-    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("keda", "rabbitmq-system")
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    for name in ("cert-manager", "keda", "rabbitmq-system")
 ]
 
 
@@ -115,7 +116,8 @@ def _loader() -> type:
 
 
 def _stand_in_manifests() -> Iterator[Manifest]:
-    for module, option in (("rabbitmq_operators", "--crds"), ("volume_provisioner", "--storage-class")):
+    printing = {"cert_manager": "--crds", "rabbitmq_operators": "--crds", "volume_provisioner": "--storage-class"}
+    for module, option in printing.items():
         printed = run([sys.executable, "-m", f"sandbox.standins.{module}", option])
         yield from (manifest for manifest in yaml.load_all(printed, Loader=_loader()) if manifest)
 

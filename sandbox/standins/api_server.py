@@ -22,7 +22,7 @@ _EXEC_PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDOUT, _STDERR, _RESULT = 1, 2, 3
 
 _PLURALS: Final[Mapping[str, tuple[str, str]]] = {
-    # kind: (API version, plural); the namespaced kinds that the stand-ins touch, and two that are not namespaced
+    # kind: (API version, plural); the namespaced kinds that the stand-ins touch, and three that are not namespaced
     "ConfigMap": ("v1", "configmaps"),
     "Event": ("v1", "events"),
     "PersistentVolume": ("v1", "persistentvolumes"),
@@ -36,6 +36,9 @@ _PLURALS: Final[Mapping[str, tuple[str, str]]] = {
     "Role": ("rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": ("rbac.authorization.k8s.io/v1", "rolebindings"),
     "StorageClass": ("storage.k8s.io/v1", "storageclasses"),
+    "Certificate": ("cert-manager.io/v1", "certificates"),
+    "ClusterIssuer": ("cert-manager.io/v1", "clusterissuers"),
+    "Issuer": ("cert-manager.io/v1", "issuers"),
     "RabbitmqCluster": ("rabbitmq.com/v1beta1", "rabbitmqclusters"),
     "Vhost": ("rabbitmq.com/v1beta1", "vhosts"),
     "User": ("rabbitmq.com/v1beta1", "users"),
@@ -47,7 +50,7 @@ _PLURALS: Final[Mapping[str, tuple[str, str]]] = {
     "Policy": ("rabbitmq.com/v1beta1", "policies"),
     "OperatorPolicy": ("rabbitmq.com/v1beta1", "operatorpolicies"),
 }
-_CLUSTER_WIDE: Final = frozenset({"PersistentVolume", "StorageClass"})
+_CLUSTER_WIDE: Final = frozenset({"ClusterIssuer", "PersistentVolume", "StorageClass"})
 
 
 class ApiError(Exception):

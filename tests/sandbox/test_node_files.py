@@ -85,7 +85,7 @@ def test_components_that_need_roles_wait_for_the_api(plan: NodePlan) -> None:
 def test_stand_ins_wait_for_their_kinds(plan: NodePlan) -> None:
     """An operator that starts before its custom resource definitions would fail for nothing."""
     stand_ins = stand_in_components(plan)
-    assert {one.name for one in stand_ins} == {"rabbitmq-operators", "volume-provisioner"}
+    assert {one.name for one in stand_ins} == {"cert-manager", "rabbitmq-operators", "volume-provisioner"}
     assert all(one.needs_files and one.needs_api and one.stand_in for one in stand_ins)
 
 

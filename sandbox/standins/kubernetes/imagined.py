@@ -38,7 +38,7 @@ _EKS_HOST: Final = re.compile(r"[0-9A-F]{32}\.[a-z0-9]+\.[a-z0-9-]+\.eks\.amazon
 
 CLUSTER_SCOPED: Final = frozenset(
     {
-        "APIService", "CSIDriver", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "EC2NodeClass",
+        "APIService", "CSIDriver", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "EC2NodeClass",
         "IngressClass", "IngressClassParams", "MutatingWebhookConfiguration", "Namespace", "NodeClass", "NodePool", "PersistentVolume",
         "PriorityClass", "RuntimeClass", "StorageClass", "ValidatingWebhookConfiguration", "VolumeSnapshotClass",
     }

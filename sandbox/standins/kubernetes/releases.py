@@ -35,12 +35,14 @@ class Chart:
     repository: str
     """Empty for one that an OCI registry serves, whose name is its whole address."""
     deployment: tuple[str, str] | None = None
-    """Namespace and name of what stands for it in the sandbox; None where nothing does."""
+    """Namespace and name of what stands for it in the sandbox; None where no object does."""
+    beside_the_node: bool = False
+    """Whether a process of the sandbox's stands for it."""
 
 
 CHARTS: Final = {
     "aws-load-balancer-controller": Chart("https://aws.github.io/eks-charts"),
-    "cert-manager": Chart("https://charts.jetstack.io"),
+    "cert-manager": Chart("https://charts.jetstack.io", beside_the_node=True),
     "keda": Chart("https://kedacore.github.io/charts", ("keda", "keda-operator")),
     "metrics-server": Chart("https://kubernetes-sigs.github.io/metrics-server/", ("kube-system", "metrics-server")),
     "oci://public.ecr.aws/karpenter/karpenter": Chart(""),
@@ -90,6 +92,8 @@ async def released(
     chart = CHARTS[inputs["chart"]]
     if cluster.imagined is not None:
         await cluster.imagined.warn(urn)
+    elif chart.beside_the_node:
+        cluster.reached()
     elif chart.deployment is None:
         cluster.reached()
         await log.warn(urn, f"stand-in: nothing of the chart {inputs['chart']} runs in the sandbox")

@@ -13,5 +13,6 @@ DIFFERENCES: Final = (
     "delayStartSeconds defaults to 0 instead of 30: broker pods start at once",
     "what the admission webhooks refuse is refused by validation rules in the CustomResourceDefinitions (422, not 403)",
     "secretBackend (Vault, external Secrets) is refused",
+    "the topology operator trusts each ca.crt in the namespace rabbitmq-system, as if it were mounted into its pod",
 )
 """What a user of the real operators would notice; printed at start-up."""

@@ -19,7 +19,6 @@ from sandbox.standins.rabbitmq_operators.cluster_spec import (
 )
 from sandbox.standins.rabbitmq_operators.configuration import needs_restart, plugins_config_map, server_config_map
 from sandbox.standins.rabbitmq_operators.credentials import (
-    decode_data,
     default_user_secret,
     draw_default_user,
     erlang_cookie_secret,
@@ -40,6 +39,7 @@ from sandbox.standins.rabbitmq_operators.statefulset import (
     refused_scale_up_from_zero,
     refused_storage_change,
 )
+from sandbox.standins.secret_data import decode_data
 
 PLUGINS_UPDATED_ANNOTATION: Final = "rabbitmq.com/pluginsUpdatedAt"
 SERVER_CONF_UPDATED_ANNOTATION: Final = "rabbitmq.com/serverConfUpdatedAt"

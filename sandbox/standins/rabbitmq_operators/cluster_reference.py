@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 from sandbox.standins.api_server import ApiServer, Key, Object
 from sandbox.standins.rabbitmq_operators.cluster_spec import RabbitmqCluster
 from sandbox.standins.rabbitmq_operators.configuration import parse_settings
-from sandbox.standins.rabbitmq_operators.credentials import decode_data
 from sandbox.standins.rabbitmq_operators.management_api import Connection
+from sandbox.standins.secret_data import decode_data
 
 ALLOWED_NAMESPACES_ANNOTATION: Final = "rabbitmq.com/topology-allowed-namespaces"
 URI_ANNOTATION: Final = "rabbitmq.com/operator-connection-uri"
+
+OPERATOR_NAMESPACE: Final = "rabbitmq-system"
+"""Where the operator runs, and so where what it mounts lies."""
 
 
 class ClusterReferenceError(Exception):
@@ -61,10 +64,30 @@ async def resolve(api: ApiServer, reference: Mapping[str, Any], namespace: str) 
     username, password = await _credentials(api, Key("Secret", target, status["binding"]["name"]))
     uri = cluster.annotations.get(URI_ANNOTATION)
     if uri:
-        return Connection(url=_with_scheme(uri), username=username, password=password)
+        url = _with_scheme(uri)
+        return Connection(url=url, username=username, password=password, authorities=await _trusted(api, url))
     service_name = status["defaultUser"]["serviceReference"]["name"]
     url = await _management_url(api, cluster, Key("Service", target, service_name))
-    return Connection(url=url, username=username, password=password, server_name=f"{service_name}.{target}.svc")
+    return Connection(
+        url=url,
+        username=username,
+        password=password,
+        server_name=f"{service_name}.{target}.svc",
+        authorities=await _trusted(api, url),
+    )
+
+
+async def _trusted(api: ApiServer, url: str) -> str | None:
+    """The authorities that the operator has in its trust store beside the public ones.
+
+    Upstream reads /etc/ssl/certs of its pod, where its guide has Secrets of its namespace mounted; the stand-in has no pod, and takes each `ca.crt` of
+    that namespace as mounted. Without any, a broker with an authority of its own is not believed.
+    """
+    if not url.startswith("https:"):
+        return None
+    secrets = await api.list("Secret", OPERATOR_NAMESPACE, labels={})
+    found = [decode_data(secret.get("data")).get("ca.crt", "") for secret in secrets]
+    return "".join(found) or None
 
 
 async def _credentials(api: ApiServer, key: Key) -> tuple[str, str]:
@@ -89,7 +112,9 @@ async def _from_secret(
         raise ClusterReferenceError(
             f"failed to retrieve {missing[0]}: key {missing[0]} missing from credentials in Secret {target}/{name}"
         )
-    return Connection(url=_with_scheme(data["uri"]), username=data["username"], password=data["password"])
+    url = _with_scheme(data["uri"])
+    authorities = await _trusted(api, url)
+    return Connection(url=url, username=data["username"], password=data["password"], authorities=authorities)
 
 
 def _allowed(reference: Mapping[str, Any], namespace: str, owner: Object) -> bool:

@@ -117,7 +117,7 @@ class RabbitmqCluster:
 
     @property
     def ca_secret(self) -> str:
-        """Secret with `ca.crt`; set means that clients have to show a certificate."""
+        """Secret with `ca.crt`; set means that clients have to show a certificate, unless `additionalConfig` says otherwise."""
         return str(self._tls.get("caSecretName") or "") if self.tls_secret else ""
 
     @property

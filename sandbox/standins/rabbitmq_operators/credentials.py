@@ -12,6 +12,7 @@ from typing import Final
 
 from sandbox.standins.rabbitmq_operators.cluster_spec import Manifest, RabbitmqCluster
 from sandbox.standins.rabbitmq_operators.configuration import parse_settings, render_settings
+from sandbox.standins.secret_data import encode_data
 
 _RANDOM_BYTES: Final = 24
 _USERNAME_PREFIX: Final = "default_user_"
@@ -30,16 +31,6 @@ _PLUGIN_PORTS: Final[Mapping[str, tuple[str, str, str]]] = {
 def random_text() -> str:
     """24 random bytes in URL-safe base64: what both operators draw for names, passwords and cookies."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_RANDOM_BYTES)).decode()
-
-
-def encode_data(data: Mapping[str, str]) -> dict[str, str]:
-    """The `data` of a Secret."""
-    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-
-
-def decode_data(data: Mapping[str, str] | None) -> dict[str, str]:
-    """The plain values of a Secret's `data`."""
-    return {key: base64.b64decode(value).decode() for key, value in (data or {}).items()}
 
 
 def draw_default_user(cluster: RabbitmqCluster) -> tuple[str, str]:

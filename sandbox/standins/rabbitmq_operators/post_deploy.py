@@ -19,8 +19,8 @@ from sandbox.standins.rabbitmq_operators.cluster_spec import (
     RabbitmqCluster,
 )
 from sandbox.standins.rabbitmq_operators.configuration import enabled_plugins
-from sandbox.standins.rabbitmq_operators.credentials import decode_data
 from sandbox.standins.rabbitmq_operators.management_api import BrokerError, Call, Connection, ManagementApi
+from sandbox.standins.secret_data import decode_data
 
 REBALANCE_ANNOTATION: Final = "rabbitmq.com/queueRebalanceNeededAt"
 _SERVICE_UNAVAILABLE_PREFIX: Final = "Error 503"

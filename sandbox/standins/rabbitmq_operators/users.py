@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from sandbox.standins.api_server import ApiServer, Key, Object
 from sandbox.standins.rabbitmq_operators.crd_schema import API_VERSION
-from sandbox.standins.rabbitmq_operators.credentials import decode_data, encode_data, random_text
+from sandbox.standins.rabbitmq_operators.credentials import random_text
 from sandbox.standins.rabbitmq_operators.topology_calls import UserCredentials
+from sandbox.standins.secret_data import decode_data, encode_data
 
 LABEL: Final = "rabbitmq.com/topology-operator"
 

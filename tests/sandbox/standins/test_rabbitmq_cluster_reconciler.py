@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.standins.api_server import Key, Object
 from sandbox.standins.rabbitmq_operators.cluster_reconciler import FINALIZER, ClusterReconciler
-from sandbox.standins.rabbitmq_operators.credentials import decode_data
+from sandbox.standins.secret_data import decode_data
 from sandbox.standins.work_queue import RetryLaterError
 from tests.sandbox.standins.rabbitmq_fakes import InMemoryApiServer
 

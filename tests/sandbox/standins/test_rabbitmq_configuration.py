@@ -19,7 +19,8 @@ from sandbox.standins.rabbitmq_operators.configuration import (
     user_settings,
     without_headroom,
 )
-from sandbox.standins.rabbitmq_operators.credentials import decode_data, default_user_secret, draw_default_user
+from sandbox.standins.rabbitmq_operators.credentials import default_user_secret, draw_default_user
+from sandbox.standins.secret_data import decode_data
 
 GIB = 2**30
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sandbox.standins.rabbitmq_operators.cluster_reference import resolve
 from sandbox.standins.rabbitmq_operators.management_api import (
     BrokerError,
     BrokerNotFoundError,
@@ -26,6 +27,8 @@ from sandbox.standins.rabbitmq_operators.management_api import (
     Connection,
     ManagementApi,
 )
+from sandbox.standins.secret_data import encode_data
+from tests.sandbox.standins.rabbitmq_fakes import InMemoryApiServer
 
 OVERVIEW = Call("GET", ("overview",))
 
@@ -170,3 +173,24 @@ def test_a_certificate_is_checked_against_the_services_name(
     else:
         with pytest.raises(BrokerUnreachableError, match=r"certificate verify failed|[Cc]ertificate"):
             asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("uri", "namespace", "believed"),
+    [
+        pytest.param("https://broker:15671", "rabbitmq-system", "of-the-fleet", id="mounted-beside-the-operator"),
+        pytest.param("https://broker:15671", "fleet", None, id="beside-the-broker-it-is-not-mounted"),
+        pytest.param("http://broker:15672", "rabbitmq-system", None, id="in-clear-nobody-has-to-be-believed"),
+    ],
+)
+def test_the_operator_believes_what_is_mounted_beside_it(uri: str, namespace: str, believed: str | None) -> None:
+    """Upstream reads /etc/ssl/certs of its pod; a broker cannot bring an authority of its own."""
+    api = InMemoryApiServer()
+    login = {"uri": uri, "username": "admin", "password": "secret"}
+    api.add(
+        {"kind": "Secret", "metadata": {"name": "login", "namespace": "fleet"}, "data": encode_data(login)},
+    )
+    authority = encode_data({"ca.crt": "of-the-fleet", "tls.key": "never-read"})
+    api.add({"kind": "Secret", "metadata": {"name": "authority", "namespace": namespace}, "data": authority})
+    found = asyncio.run(resolve(api, {"connectionSecret": {"name": "login"}}, "fleet"))
+    assert found.authorities == believed

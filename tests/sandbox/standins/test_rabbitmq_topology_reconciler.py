@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from sandbox.standins.api_server import Key, Object
-from sandbox.standins.rabbitmq_operators.credentials import decode_data, encode_data
 from sandbox.standins.rabbitmq_operators.topology_reconciler import TopologyReconciler
+from sandbox.standins.secret_data import decode_data, encode_data
 from sandbox.standins.work_queue import RetryLaterError
 from tests.sandbox.standins.rabbitmq_fakes import FakeBroker, InMemoryApiServer
 
