@@ -23,6 +23,7 @@ class BeatArgs:
     image: pulumi.Input[str]
     results_secret: pulumi.Input[str]
     results: ResultsAddress = IN_CLUSTER
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
 
 
@@ -49,6 +50,7 @@ class Beat(pulumi.ComponentResource):
                     document=document.object_name,
                     results_secret=args.results_secret,
                     results=args.results,
+                    broker_tls=args.broker_tls,
                     placement=args.placement,
                 )
             ),

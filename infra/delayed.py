@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 
 from fleet.documents import DelayedDeliveryDocument, dump_document
-from infra.manifests.delayed import delayed_delivery_job, document_hash
+from infra.manifests.delayed import delayed_delivery_job, job_suffix
 from infra.manifests.metadata import config_map
 from infra.manifests.pods import DOCUMENT_NAME
 from infra.objects import KubernetesObject
@@ -24,6 +24,7 @@ class DelayedDeliveryArgs:
 
     document: DelayedDeliveryDocument
     image: pulumi.Input[str]
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
 
 
@@ -44,12 +45,13 @@ class DelayedDelivery(pulumi.ComponentResource):
         # The hash is part of the resource's name too: another document is another Job, not a change of this one. Of the same Job the image
         # may differ, since what it declared stays, and a Job cannot be changed.
         job = KubernetesObject(
-            f"{name}-job-{document_hash(document)}",
+            f"{name}-job-{job_suffix(document, broker_tls=args.broker_tls)}",
             delayed_delivery_job(
                 fleet,
                 document,
                 image=args.image,
                 config_map_name=stored.object_name,
+                broker_tls=args.broker_tls,
                 placement=args.placement,
             ),
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=[IMAGE_PATH]),

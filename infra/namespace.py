@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.manifests.metadata import namespace
-from infra.manifests.network import network_policies
+from infra.manifests.network import network_policies, rules
 from infra.objects import KubernetesObject
 
 
@@ -21,6 +21,9 @@ class FleetNamespaceArgs:
 
     publishers: bool = False
     """Whether pods that are not the fleet's may publish, by their label; plain, because it decides what is allowed."""
+
+    broker_tls: bool = False
+    """Whether the broker speaks TLS, and then nothing else."""
 
     broker_cidrs: tuple[pulumi.Input[str], ...] = ()
     """Networks of a load balancer in front of the broker."""
@@ -43,9 +46,8 @@ class FleetNamespace(pulumi.ComponentResource):
         )
         # Policies name their namespace in plain text, so the order has to be said; a protected namespace does not hold up their change.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[made], protect=False)
-        for policy, manifest in network_policies(
-            args.fleet, publishers=args.publishers, broker_cidrs=args.broker_cidrs
-        ).items():
+        table = rules(broker_tls=args.broker_tls, publishers=args.publishers, broker_cidrs=args.broker_cidrs)
+        for policy, manifest in network_policies(args.fleet, table).items():
             KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
         self.namespace_name = made.object_name
         self.register_outputs({"namespace_name": self.namespace_name})

@@ -40,6 +40,8 @@ class ObservabilityArgs:
     plan: Plan
     """Plain, because it decides which resources exist."""
     mode: Monitoring
+    broker_tls: bool = False
+    """Whether the broker speaks TLS, and then nothing else."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """On monitors and rules, for the operator's Prometheus to choose them by."""
     runbook: str = RUNBOOK
@@ -55,11 +57,11 @@ class Observability(pulumi.ComponentResource):
         super().__init__("celery-fleet:observability:Observability", name, None, opts)
         plan, child = args.plan, pulumi.ResourceOptions(parent=self)
         if args.mode is Monitoring.OPERATOR:
-            for scrape in scrapes(plan):
+            for scrape in scrapes(plan, broker_tls=args.broker_tls):
                 monitor = pod_monitor(plan.fleet, scrape, args.labels)
                 KubernetesObject(f"{name}-{scrape.name}-monitor", monitor, opts=child)
         else:
-            KubernetesObject(f"{name}-scrape", scrape_config_map(plan), opts=child)
+            KubernetesObject(f"{name}-scrape", scrape_config_map(plan, broker_tls=args.broker_tls), opts=child)
         for owner, group in rule_groups(plan, runbook=args.runbook).items():
             rules = (
                 prometheus_rule(plan.fleet, owner, group, args.labels)

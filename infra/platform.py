@@ -1,11 +1,12 @@
 """What a cluster needs before it can carry a fleet: installed here at pinned versions, or there already.
 
 Invariant: nothing that exists is touched, and nothing is installed that was not asked for. Order: cert-manager before the topology operator, whose
-webhooks need a certificate; the cluster operator before the topology operator, which watches its kind.
+webhooks need a certificate; the cluster operator before the topology operator, which watches its kind; the authority of the brokers' certificates
+before it, too, because it reads whom it believes when it starts.
 Source: the releases named in `fleet.versions`; pulumi-kubernetes 4.34 (`helm.v3.Release` for charts, `yaml.v2.ConfigFile` for release manifests).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pulumi
 
 from fleet import versions
+from infra.authority import BrokerAuthority, BrokerAuthorityArgs, believing
 from infra.charts import Chart, release
 from infra.manifests.metadata import Manifest
 from infra.placement import ANYWHERE, Placement
@@ -79,6 +81,8 @@ class PlatformArgs:
     """Plain, because it decides which resources exist."""
     placement: Placement = ANYWHERE
     """Where the pods of what is installed run."""
+    authority: BrokerAuthorityArgs | None = None
+    """Behind the brokers' certificates, where the topology operator is installed and brokers speak TLS."""
     cluster_is_known: bool = True
     """False in a preview of a cluster that this stack has not made yet: what comes from a release's manifest is left out of it, because the
     engine cannot ask a plugin to build a component while the plugin's configuration is unknown (pulumi v3.259, `provider_plugin.go`, Construct)."""
@@ -93,10 +97,18 @@ class Platform(pulumi.ComponentResource):
         super().__init__("celery-fleet:platform:Platform", name, None, opts)
         made: dict[PlatformPart, pulumi.Resource] = {}
         for part in PlatformPart:
-            if args.parts[part] is Provision.INSTALL and (part in CHARTS or args.cluster_is_known):
-                needed = [made[other] for other in NEEDS.get(part, ()) if other in made]
+            if args.parts[part] is not Provision.INSTALL:
+                continue
+            needed = [made[other] for other in NEEDS.get(part, ()) if other in made]
+            transforms = [place_deployments(args.placement)] if args.placement.scheduling() else []
+            if part is PlatformPart.TOPOLOGY_OPERATOR and args.authority is not None:
+                # In the operators' namespace, and by cert-manager.
+                behind = pulumi.ResourceOptions(parent=self, depends_on=list(needed))
+                needed.append(BrokerAuthority(f"{name}-authority", args.authority, opts=behind))
+                transforms.append(believing)
+            if part in CHARTS or args.cluster_is_known:
                 child = pulumi.ResourceOptions(parent=self, depends_on=needed)
-                made[part] = _install(f"{name}-{part.value}", part, args.placement, child)
+                made[part] = _install(f"{name}-{part.value}", part, args.placement, transforms, child)
         self.installed = [part.value for part in made]
         self.register_outputs({"installed": self.installed})
 
@@ -111,7 +123,10 @@ def chart_values(part: PlatformPart, placement: Placement) -> Manifest:
     return {"crds": {"enabled": True}, **where, **dict.fromkeys(others, where)}
 
 
-def place_deployments(placement: Placement) -> pulumi.ResourceTransform:
+Transform = Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None]
+
+
+def place_deployments(placement: Placement) -> Transform:
     """A transform that keeps the Deployments of a release's manifest on some nodes; the releases have no values for it.
 
     Source: Pulumi docs, "Resource options: transforms" (they also reach the children of a remote component).
@@ -128,13 +143,14 @@ def place_deployments(placement: Placement) -> pulumi.ResourceTransform:
     return transform
 
 
-def _install(name: str, part: PlatformPart, placement: Placement, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+def _install(
+    name: str, part: PlatformPart, placement: Placement, transforms: Sequence[Transform], opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
     if part in CHARTS:
         return release(name, CHARTS[part], chart_values(part, placement), opts=opts)
     # Imported where something is installed: most runs install nothing, and these modules are large.
     import pulumi_kubernetes as k8s  # noqa: PLC0415
 
-    if placement.scheduling():
-        placed = pulumi.ResourceOptions(transforms=[place_deployments(placement)])
-        opts = pulumi.ResourceOptions.merge(opts, placed)
+    if transforms:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transforms=list(transforms)))
     return k8s.yaml.v2.ConfigFile(name, file=RELEASE_MANIFESTS[part], opts=opts)

@@ -7,7 +7,7 @@ key to set. Source: Kubernetes API, `/version` and `/apis/<group>/<version>` (di
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from infra.platform import PlatformPart, Provision
 REQUEST_SECONDS = 10
 
 SERVED_KINDS = {
-    PlatformPart.CERT_MANAGER: ("cert-manager.io/v1", ("Certificate", "Issuer")),
+    PlatformPart.CERT_MANAGER: ("cert-manager.io/v1", ("Certificate", "ClusterIssuer", "Issuer")),
     PlatformPart.METRICS_SERVER: ("metrics.k8s.io/v1beta1", ("PodMetrics",)),
     PlatformPart.KEDA: ("keda.sh/v1alpha1", ("ScaledObject", "TriggerAuthentication")),
     PlatformPart.CLUSTER_OPERATOR: ("rabbitmq.com/v1beta1", ("RabbitmqCluster",)),
@@ -108,22 +108,27 @@ def _kinds(answer: Mapping[str, object]) -> list[str]:
     return [str(resource["kind"]) for resource in resources] if isinstance(resources, list) else []
 
 
-def needed_groups(parts: Mapping[PlatformPart, Provision]) -> tuple[str, ...]:
+def needed_groups(parts: Mapping[PlatformPart, Provision], *, broker_tls: bool = False) -> tuple[str, ...]:
     """The API groups that have to be asked for."""
-    wanted = [SERVED_KINDS[part][0] for part, provision in parts.items() if _checked(part, provision, parts)]
-    return tuple(dict.fromkeys(wanted))
+    return tuple(dict.fromkeys(SERVED_KINDS[part][0] for part in _looked_for(parts, broker_tls=broker_tls)))
 
 
-def _checked(part: PlatformPart, provision: Provision, parts: Mapping[PlatformPart, Provision]) -> bool:
-    # Only the topology operator's own manifest needs cert-manager; where that operator exists, its certificates do too.
-    needed = part is not PlatformPart.CERT_MANAGER or parts[PlatformPart.TOPOLOGY_OPERATOR] is Provision.INSTALL
-    return provision is Provision.EXISTING and needed
+def _looked_for(parts: Mapping[PlatformPart, Provision], *, broker_tls: bool) -> Iterator[PlatformPart]:
+    """What has to be there already."""
+    # cert-manager is needed for the topology operator's own manifest and for the broker's certificate; an operator that exists has its own.
+    installed = parts[PlatformPart.TOPOLOGY_OPERATOR] is Provision.INSTALL
+    for part, provision in parts.items():
+        needed = part is not PlatformPart.CERT_MANAGER or installed or broker_tls
+        if provision is Provision.EXISTING and needed:
+            yield part
 
 
-def check_cluster(facts: ClusterFacts, parts: Mapping[PlatformPart, Provision], *, file: str) -> list[Finding]:
+def check_cluster(
+    facts: ClusterFacts, parts: Mapping[PlatformPart, Provision], *, file: str, broker_tls: bool = False
+) -> list[Finding]:
     """What the cluster lacks, with the key to set.
 
-    `file` is the stack's configuration file, where the keys stand.
+    `file` is the stack's configuration file, where the keys stand; `broker_tls`: the broker needs a certificate.
     """
     found: list[Finding] = []
     if facts.version < KUBERNETES_MINIMUM:
@@ -135,9 +140,7 @@ def check_cluster(facts: ClusterFacts, parts: Mapping[PlatformPart, Provision], 
                 f"Kubernetes {_dotted(KUBERNETES_MINIMUM)} or later is needed: upgrade it, or name another cluster.",
             )
         )
-    for part, provision in parts.items():
-        if not _checked(part, provision, parts):
-            continue
+    for part in _looked_for(parts, broker_tls=broker_tls):
         group, kinds = SERVED_KINDS[part]
         missing = sorted(set(kinds) - facts.kinds.get(group, frozenset()))
         if missing:

@@ -10,7 +10,7 @@ import pulumi
 from fleet.plan import QueuePlan
 from fleet.topology import FleetTopology
 from infra.manifests import topology as manifests
-from infra.manifests.autoscaling import trigger_authentication
+from infra.manifests.autoscaling import trigger_authentication, trigger_tls
 from infra.manifests.topology import DeletionPolicy
 from infra.objects import KubernetesObject
 
@@ -23,6 +23,8 @@ class BrokerTopologyArgs:
     topology: FleetTopology
     deletion: DeletionPolicy
     """What becomes of the vhost and its queues when their resources are deleted."""
+    broker_tls: bool = False
+    """Whether the broker speaks TLS, and then nothing else."""
 
 
 class BrokerTopology(pulumi.ComponentResource):
@@ -68,9 +70,14 @@ class BrokerTopology(pulumi.ComponentResource):
                 manifests.permission(args.fleet, args.topology, spec),
                 opts=granted,
             )
+        tls = None
+        if args.broker_tls:
+            tls = KubernetesObject(
+                f"{name}-trigger-tls", trigger_tls(args.fleet), opts=pulumi.ResourceOptions(parent=self)
+            ).object_name
         KubernetesObject(
             f"{name}-trigger-authentication",
-            trigger_authentication(args.fleet),
+            trigger_authentication(args.fleet, tls=tls),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[made["autoscaler"]]),
         )
 

@@ -35,6 +35,7 @@ class WebArgs:
     plan: WebPlan
     """Pods, their requests and their autoscaler."""
     results: ResultsAddress = IN_CLUSTER
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
     drain_seconds: int = 0
     """How long a pod goes on before it stops, where a load balancer outside the cluster sends to it."""
@@ -73,6 +74,7 @@ class Web(pulumi.ComponentResource):
                     document=document.object_name,
                     results_secret=args.results_secret,
                     results=args.results,
+                    broker_tls=args.broker_tls,
                     placement=args.placement,
                     drain_seconds=args.drain_seconds,
                     limits=args.limits,

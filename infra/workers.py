@@ -35,6 +35,9 @@ class QueueWorkersArgs:
 
     results: ResultsAddress = IN_CLUSTER
 
+    broker_tls: bool = False
+    """Whether the broker speaks TLS, and then nothing else."""
+
     placement: Placement = ANYWHERE
     """Where the queue's pods run."""
 
@@ -84,6 +87,7 @@ class QueueWorkers(pulumi.ComponentResource):
             document=document.object_name,
             results_secret=args.results_secret,
             results=args.results,
+            broker_tls=args.broker_tls,
             placement=args.placement,
         )
         # Pods name their account in plain text, so the order has to be said.
@@ -95,7 +99,7 @@ class QueueWorkers(pulumi.ComponentResource):
         # KEDA refuses to scale what is not there.
         KubernetesObject(
             f"{name}-scaled-object",
-            scaled_object(fleet, args.plan.topology.vhost, queue, shard),
+            scaled_object(fleet, args.plan.topology.vhost, queue, shard, broker_tls=args.broker_tls),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
         return workload

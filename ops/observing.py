@@ -16,14 +16,12 @@ import httpx
 
 from fleet.errors import FleetError
 from fleet.plan import Plan, QueuePlan
-from ops import forwarding, readiness
+from ops import broker_access, forwarding, readiness
 from ops.readiness import Object
 from ops.target import Target
 from ops.waits import Counters, read_counters
 
-BROKER_SERVICE = "broker"
 BROKER_USER_SECRET = "autoscaler-user-credentials"  # noqa: S105 - the name of a Secret, not its content
-MANAGEMENT_PORT = 15672
 WEB_SERVICE = "web"
 WEB_PORT = 80
 WEB_LOCAL_PORT = 8000
@@ -186,10 +184,11 @@ def observing(target: Target) -> Iterator[Observer]:
         broker: httpx.Client | None = None
         try:
             login = broker_login(target)
-            port = stack.enter_context(forwarding.forwarded(target, BROKER_SERVICE, MANAGEMENT_PORT))
-            broker = stack.enter_context(
-                httpx.Client(base_url=f"http://{forwarding.LOOPBACK}:{port}", auth=login, timeout=HTTP_SECONDS)
+            access = broker_access.broker_access(target)
+            port = stack.enter_context(
+                forwarding.forwarded(target, broker_access.BROKER_SERVICE, access.management_port)
             )
+            broker = stack.enter_context(access.management(port, login))
         except FleetError:
             broker = None
         yield Observer(target=target, web=web, broker=broker)

@@ -14,12 +14,11 @@ from tempfile import TemporaryDirectory
 
 from fleet.documents import dump_document, producer_document
 from fleet.errors import FleetError
-from ops import forwarding, observing
+from ops import broker_access, forwarding, observing
 from ops.processes import run_visibly
 from ops.progress import Progress
 from ops.target import STACK, Target
 
-BROKER_PORT = 5672
 RESULTS_PORT = 6379
 RESULTS_SERVICE = "results"
 LOGIN_SECRET = "worker-user-credentials"  # noqa: S105 - the name of a Secret, not its content
@@ -30,6 +29,7 @@ OPERATOR_SECRET = "operator-user-credentials"  # noqa: S105 - the name of a Secr
 
 RESULTS_SECRET_LABEL = "app.kubernetes.io/component=results"  # noqa: S105 - a label
 DOCUMENT_FILE = "document.json"
+AUTHORITY_FILE = "broker-authority.crt"
 
 
 @contextmanager
@@ -40,7 +40,8 @@ def fleet_variables(target: Target, folder: Path) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         document = folder / DOCUMENT_FILE
         document.write_text(dump_document(producer_document(target.plan)))
-        broker = stack.enter_context(forwarding.forwarded(target, observing.BROKER_SERVICE, BROKER_PORT))
+        access = broker_access.broker_access(target)
+        broker = stack.enter_context(forwarding.forwarded(target, broker_access.BROKER_SERVICE, access.amqp_port))
         results = stack.enter_context(forwarding.forwarded(target, RESULTS_SERVICE, RESULTS_PORT))
         variables = {
             "FLEET_DOCUMENT": str(document),
@@ -53,10 +54,24 @@ def fleet_variables(target: Target, folder: Path) -> Iterator[dict[str, str]]:
             "FLEET_OPERATOR_PASSWORD": operator_password,
             "FLEET_RESULTS_HOST": forwarding.LOOPBACK,
             "FLEET_RESULTS_PORT": str(results),
+            **_tls_variables(access, folder),
         }
         if secret := results_password(target):
             variables["FLEET_RESULTS_PASSWORD"] = secret
         yield variables
+
+
+def _tls_variables(access: broker_access.BrokerAccess, folder: Path) -> dict[str, str]:
+    """What makes clients verify the broker behind its forwarded port; none where it speaks in clear."""
+    if access.authority is None:
+        return {}
+    file = folder / AUTHORITY_FILE
+    file.write_text(access.authority)
+    return {
+        "FLEET_BROKER_TLS": "true",
+        "FLEET_BROKER_CA": str(file),
+        "FLEET_BROKER_SERVER_NAME": broker_access.BROKER_SERVICE,
+    }
 
 
 def kubeconfig_variables(target: Target, folder: Path) -> dict[str, str]:

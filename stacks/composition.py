@@ -45,6 +45,7 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
         FleetNamespaceArgs(
             fleet=plan.fleet,
             publishers=plan.topology.ingress is not None,
+            broker_tls=settings.broker_issuer is not None,
             broker_cidrs=foundation.broker_cidrs,
             readiness_gates=foundation.web_is_behind_balancer,
         ),
@@ -57,6 +58,7 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
             fleet=plan.fleet,
             plan=plan.broker,
             storage_class=foundation.storage_class,
+            issuer=settings.broker_issuer,
             placement=foundation.placements.broker,
         ),
         opts=_after(foundation, namespace, *foundation.before_broker, protect=settings.protect),
@@ -71,6 +73,7 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
                 image=foundation.images.worker,
                 results_secret=results.secret_name,
                 results=foundation.results or IN_CLUSTER,
+                broker_tls=settings.broker_issuer is not None,
                 placement=foundation.placements.workers(queue),
             ),
             opts=_after(
@@ -132,7 +135,12 @@ def _in_broker(loaded: Loaded, foundation: Foundation, broker: Broker) -> _InBro
     # Topology resources of a broker that does not answer would be retried with growing delays.
     topology = BrokerTopology(
         "topology",
-        BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=deletion),
+        BrokerTopologyArgs(
+            fleet=plan.fleet,
+            topology=plan.topology,
+            deletion=deletion,
+            broker_tls=loaded.settings.broker_issuer is not None,
+        ),
         opts=_after(foundation, broker),
     )
     queues = {
@@ -149,6 +157,7 @@ def _in_broker(loaded: Loaded, foundation: Foundation, broker: Broker) -> _InBro
         DelayedDeliveryArgs(
             document=delayed_delivery_document(plan),
             image=foundation.images.worker,
+            broker_tls=loaded.settings.broker_issuer is not None,
             placement=foundation.placements.system,
         ),
         opts=_after(foundation, topology, *queues.values()),
@@ -165,6 +174,7 @@ def _web(loaded: Loaded, foundation: Foundation, results: _Results, delayed: Del
             image=foundation.images.web,
             results_secret=results.secret_name,
             results=foundation.results or IN_CLUSTER,
+            broker_tls=loaded.settings.broker_issuer is not None,
             plan=loaded.plan.web,
             placement=foundation.placements.system,
             drain_seconds=DRAIN_SECONDS if foundation.web_is_behind_balancer else 0,
@@ -183,6 +193,7 @@ def _beat(loaded: Loaded, foundation: Foundation, results: _Results, delayed: De
             image=foundation.images.worker,
             results_secret=results.secret_name,
             results=foundation.results or IN_CLUSTER,
+            broker_tls=loaded.settings.broker_issuer is not None,
             placement=foundation.placements.system,
         ),
         opts=_after(foundation, delayed, results),
@@ -196,6 +207,7 @@ def _observability(loaded: Loaded, foundation: Foundation, namespace: FleetNames
         ObservabilityArgs(
             plan=loaded.plan,
             mode=settings.monitoring,
+            broker_tls=settings.broker_issuer is not None,
             labels=settings.spec.monitoring.labels,
             runbook=settings.spec.monitoring.runbook,
         ),

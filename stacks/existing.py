@@ -35,7 +35,9 @@ def existing_foundation(loaded: Loaded, cluster: ClusterFacts) -> Foundation:
         ),
     )
     platform = Platform(
-        "platform", PlatformArgs(parts=settings.platform), opts=pulumi.ResourceOptions(provider=provider)
+        "platform",
+        PlatformArgs(parts=settings.platform, authority=settings.broker_authority),
+        opts=pulumi.ResourceOptions(provider=provider),
     )
     return Foundation(
         provider=provider,

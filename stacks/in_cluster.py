@@ -45,6 +45,7 @@ def add_in_cluster(base: AwsBase, kubernetes: k8s.Provider, *, cluster_is_known:
         "platform",
         PlatformArgs(
             parts=base.loaded.settings.platform,
+            authority=base.loaded.settings.broker_authority,
             placement=eks_placements(base.aws.compute).system,
             cluster_is_known=cluster_is_known,
         ),

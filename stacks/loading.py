@@ -78,10 +78,11 @@ def load(
 
 def _ask_cluster(settings: Settings, asked: Edges) -> ClusterFacts:
     access = ClusterAccess(kubeconfig=settings.spec.kubeconfig, context=settings.context)
-    groups = (*needed_groups(settings.platform), *monitoring_groups(settings.monitoring))
+    broker_tls = settings.broker_issuer is not None
+    groups = (*needed_groups(settings.platform, broker_tls=broker_tls), *monitoring_groups(settings.monitoring))
     facts = asked.read_cluster(access, groups)
     file = f"Pulumi.{settings.stack}.yaml"
-    findings = check_cluster(facts, settings.platform, file=file)
+    findings = check_cluster(facts, settings.platform, file=file, broker_tls=broker_tls)
     if findings := [*findings, *check_monitoring(facts, settings.monitoring, file=file)]:
         raise CatalogueError(findings)
     return facts

@@ -2,7 +2,7 @@
 
 Invariant: every finding names its key, and all of them come in one run. What an environment makes of the catalogue (`celery-fleet:environment`)
 belongs to `fleet.environment`; variables override what a committed file says or leaves out, so that working against another cluster leaves no
-change behind: FLEET_CONTEXT, FLEET_BASE_IMAGE, FLEET_RESULTS_PASSWORD, FLEET_MONITORING.
+change behind: FLEET_CONTEXT, FLEET_BASE_IMAGE, FLEET_RESULTS_PASSWORD, FLEET_MONITORING, FLEET_BROKER_ISSUER.
 """
 
 import json
@@ -18,11 +18,14 @@ from fleet.errors import CatalogueError, Finding
 from fleet.explaining import explain
 from fleet.source import Source
 from fleet.versions import PYTHON_IMAGE
+from infra.authority import BrokerAuthorityArgs
+from infra.manifests.tls import OWN_ISSUER
 from infra.manifests.topology import DeletionPolicy
 from infra.observability import Monitoring
 from infra.platform import PlatformPart, Provision
 from stacks.aws_checks import check_aws
 from stacks.aws_settings import AwsSettings, derive_aws
+from stacks.broker_tls import broker_issuer, check_broker, speaks_tls
 from stacks.checks import check_images, check_password, check_prebuilt, check_target, check_tokens, key_finding
 from stacks.spec import PROJECT, RESULTS_PASSWORD, WEB_TOKENS, StackSpec
 
@@ -49,11 +52,24 @@ class Settings:
     """Whether what nobody could make again outlives its resource, also once `protect` was taken off."""
     platform: Mapping[PlatformPart, Provision]
     monitoring: Monitoring
+    broker_issuer: str | None
+    """ClusterIssuer of the broker's certificate; None where the broker speaks in clear."""
     aws: AwsSettings | None
     """None where the cluster is one's own."""
 
+    @property
+    def broker_authority(self) -> BrokerAuthorityArgs | None:
+        """What the topology operator has to be given to believe the broker; None where it is there already, or needs nothing."""
+        if self.broker_issuer is None or self.platform[PlatformPart.TOPOLOGY_OPERATOR] is Provision.EXISTING:
+            return None
+        return BrokerAuthorityArgs(
+            fleet=self.spec.name, issuer=self.broker_issuer, made_here=self.broker_issuer == OWN_ISSUER
+        )
 
-JSON_KEYS = frozenset({"images", "platform", "environment", "aws", "spotNodes", "protect", "web", "monitoring"})
+
+JSON_KEYS = frozenset(
+    {"images", "platform", "environment", "aws", "spotNodes", "protect", "web", "monitoring", "broker"}
+)
 """Keys whose values are no plain text; Pulumi hands every value over as text."""
 
 
@@ -93,6 +109,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         *check_password(spec, variables, file=file),
         *check_tokens(spec, file=file),
         *check_target(spec, file=file),
+        *check_broker(spec, _platform(spec), variables, file=file),
     ]
     try:
         environment = parse_environment(stack, values.get("environment", {}))
@@ -116,6 +133,7 @@ def load_settings(config: Mapping[str, str], variables: Mapping[str, str], *, st
         keep=protect or stack in KEPT_ENVIRONMENTS,
         platform=_platform(spec),
         monitoring=spec.monitoring.mode or Monitoring(variables.get(MONITORING_VARIABLE) or Monitoring.NONE),
+        broker_issuer=broker_issuer(spec, _platform(spec), variables) if speaks_tls(spec) else None,
         aws=derive_aws(stack, spec.aws, environment.cloud) if spec.target == "eks" and environment.cloud else None,
     )
 

@@ -119,6 +119,15 @@ class MonitoringSpec(Model):
         return self
 
 
+class BrokerConnectionsSpec(Model):
+    """How the broker is spoken to; how large it is stands in `environment.broker`."""
+
+    tls: bool | None = None
+    """Whether the broker speaks TLS, and then nothing else; the default is true on EKS and false on a cluster of your own."""
+    issuer: Annotated[str | None, Field(min_length=1)] = None
+    """ClusterIssuer of cert-manager that signs its certificate. A stack that installs cert-manager and the topology operator makes one if none is named."""
+
+
 class StackSpec(Model):
     """Every key that may stand under `celery-fleet:`."""
 
@@ -140,6 +149,8 @@ class StackSpec(Model):
     """What this environment makes of the catalogue."""
     aws: AwsSpec = AwsSpec()
     """What a stack with target `eks` has in AWS, beside what `environment.cloud` says."""
+    broker: BrokerConnectionsSpec = BrokerConnectionsSpec()
+    """How the broker is spoken to."""
     results_password: Annotated[str | None, Field(alias=RESULTS_PASSWORD, repr=False)] = None
     """Password of the results store; set it with `pulumi config set --secret`."""
     web: WebSpec = WebSpec()

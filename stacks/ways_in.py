@@ -28,6 +28,10 @@ def ways_in(base: AwsBase) -> WaysInArgs | None:
         if base.auto_mode:
             classes = auto_mode_class(plan.fleet, base.place.tags)
     if spec.broker_load_balancer:
-        way_to_broker = BrokerBalancer(cidrs=(base.network.cidr,), auto_mode=base.auto_mode)
+        way_to_broker = BrokerBalancer(
+            cidrs=(base.network.cidr,),
+            broker_tls=base.loaded.settings.broker_issuer is not None,
+            auto_mode=base.auto_mode,
+        )
         found["broker"] = broker_balancer(plan.fleet, way_to_broker)
     return WaysInArgs(manifests=found, classes=classes) if found else None

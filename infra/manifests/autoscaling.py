@@ -5,13 +5,17 @@ counted, and credentials come from a Secret, never from trigger metadata. Source
 specification"; `fleet/scaling.py` for the rule.
 """
 
+from dataclasses import dataclass
+
+import pulumi
+
 from fleet.plan import QueuePlan
 from fleet.scaling import AutoscalingPlan, PeakWindow, window_name
 from fleet.units import format_number
-from infra.manifests.metadata import READY, Manifest, metadata
+from infra.manifests.metadata import READY, Manifest, config_map, metadata
+from infra.manifests.tls import BROKER_CERTIFICATE, CA_KEY, broker_ports, server_name
 from infra.manifests.workers import worker_name
 
-MANAGEMENT_PORT = 15672
 AUTHENTICATION_NAME = "autoscaler"
 AUTOSCALER_USER_SECRET = "autoscaler-user-credentials"  # noqa: S105 -- the name of a Secret, made by the topology operator
 
@@ -19,26 +23,47 @@ SCALE_UP_PERIOD_SECONDS = 15
 """One sync of the horizontal pod autoscaler."""
 
 
-def trigger_authentication(fleet: str) -> Manifest:
-    """KEDA's credentials: the broker user that may only look."""
+def trigger_tls(fleet: str) -> Manifest:
+    """KEDA's word for speaking TLS, which it takes from no trigger's metadata (2.21, `rabbitmq_scaler.go`: `tls` is of `authParams`)."""
+    return config_map(fleet, "autoscaler-tls", "broker", {"tls": "enable"})
+
+
+def trigger_authentication(fleet: str, *, tls: pulumi.Input[str] | None = None) -> Manifest:
+    """KEDA's credentials: the broker user that may only look; `tls` names the ConfigMap of `trigger_tls` where the broker speaks it."""
+    secrets = [{"parameter": key, "name": AUTOSCALER_USER_SECRET, "key": key} for key in ("username", "password")]
+    spec: Manifest = {"secretTargetRef": secrets}
+    if tls is not None:
+        secrets.append({"parameter": "ca", "name": BROKER_CERTIFICATE, "key": CA_KEY})
+        spec["configMapTargetRef"] = [{"parameter": "tls", "name": tls, "key": "tls"}]
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "TriggerAuthentication",
         "metadata": metadata(fleet, AUTHENTICATION_NAME, "broker"),
-        "spec": {
-            "secretTargetRef": [
-                {"parameter": key, "name": AUTOSCALER_USER_SECRET, "key": key} for key in ("username", "password")
-            ]
-        },
+        "spec": spec,
     }
 
 
-def _trigger(fleet: str, vhost: str, shard: str, *, name: str, value: str, ready_only: bool = False) -> Manifest:
+def management_address(fleet: str, *, tls: bool) -> str:
+    """Where the broker's management API answers inside the cluster."""
+    return f"{'https' if tls else 'http'}://{server_name(fleet)}:{broker_ports(tls=tls).management}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The broker queue whose messages a trigger counts."""
+
+    fleet: str
+    vhost: str
+    shard: str
+    broker_tls: bool
+
+
+def _trigger(counted: Counted, *, name: str, value: str, ready_only: bool = False) -> Manifest:
     facts = {
         "protocol": "http",
-        "host": f"http://broker.{fleet}.svc:{MANAGEMENT_PORT}",
-        "vhostName": vhost,
-        "queueName": shard,
+        "host": management_address(counted.fleet, tls=counted.broker_tls),
+        "vhostName": counted.vhost,
+        "queueName": counted.shard,
         "mode": "QueueLength",
         "value": value,
     }
@@ -53,14 +78,14 @@ def _trigger(fleet: str, vhost: str, shard: str, *, name: str, value: str, ready
     }
 
 
-def _triggers(fleet: str, vhost: str, shard: str, plan: AutoscalingPlan) -> list[Manifest]:
+def _triggers(counted: Counted, plan: AutoscalingPlan) -> list[Manifest]:
     """One trigger of the long regime, or the two that a formula reads (their own values then count for nothing), and the known peaks."""
     windows = [_window(index, window) for index, window in enumerate(plan.windows)]
     if plan.formula is None:
-        return [_trigger(fleet, vhost, shard, name="total", value=format_number(plan.target)), *windows]
+        return [_trigger(counted, name="total", value=format_number(plan.target)), *windows]
     return [
-        _trigger(fleet, vhost, shard, name="total", value="1"),
-        _trigger(fleet, vhost, shard, name="ready", value="1", ready_only=True),
+        _trigger(counted, name="total", value="1"),
+        _trigger(counted, name="ready", value="1", ready_only=True),
         *windows,
     ]
 
@@ -109,9 +134,10 @@ def _advanced(plan: AutoscalingPlan) -> Manifest:
     return found
 
 
-def scaled_object(fleet: str, vhost: str, queue: QueuePlan, shard: str) -> Manifest:
+def scaled_object(fleet: str, vhost: str, queue: QueuePlan, shard: str, *, broker_tls: bool = False) -> Manifest:
     """The ScaledObject of one broker queue."""
     plan, name = queue.autoscaling, worker_name(shard)
+    counted = Counted(fleet=fleet, vhost=vhost, shard=shard, broker_tls=broker_tls)
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -128,6 +154,6 @@ def scaled_object(fleet: str, vhost: str, queue: QueuePlan, shard: str) -> Manif
                 "behavior": "currentReplicasIfHigher",
             },
             "advanced": _advanced(plan),
-            "triggers": _triggers(fleet, vhost, shard, plan),
+            "triggers": _triggers(counted, plan),
         },
     }

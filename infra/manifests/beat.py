@@ -27,6 +27,7 @@ class BeatManifest:
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
     results: ResultsAddress = IN_CLUSTER
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
 
 
@@ -41,6 +42,7 @@ def beat_deployment(beat: BeatManifest) -> Manifest:
         command=COMMAND,
         document=beat.document,
         broker_user="producer",
+        broker_tls=beat.broker_tls,
         results_secret=beat.results_secret,
         results=beat.results,
         resources=RESOURCES,

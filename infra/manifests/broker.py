@@ -9,6 +9,7 @@ from fleet.plan import BrokerPlan
 from fleet.units import format_cpu, format_size
 from fleet.versions import RABBITMQ_IMAGE
 from infra.manifests.metadata import Manifest, disruption_budget, metadata
+from infra.manifests.tls import cluster_tls
 from infra.placement import ANYWHERE, Placement
 
 BROKER_NAME = "broker"
@@ -21,7 +22,7 @@ ALL_REPLICAS_READY = {"pulumi.com/waitFor": "condition=AllReplicasReady"}
 """There is no condition `Ready` on a RabbitmqCluster."""
 
 
-def broker_settings(plan: BrokerPlan) -> str:
+def broker_settings(plan: BrokerPlan, *, tls: bool = False) -> str:
     """Lines of rabbitmq.conf beside those that the operator writes."""
     lines = [
         "queue_leader_locator = balanced",
@@ -33,6 +34,10 @@ def broker_settings(plan: BrokerPlan) -> str:
             "quorum_queue.continuous_membership_reconciliation.enabled = true",
             f"quorum_queue.continuous_membership_reconciliation.target_group_size = {min(plan.nodes, 3)}",
         ]
+    if tls:
+        # With a `caSecretName` the operator writes `verify_peer`, and then RabbitMQ on Erlang 29 lets in no client without a certificate (tried on 4.3.6).
+        # And the plugin's own default keeps 15692 open, whatever the operator's `disableNonTLSListeners` closes.
+        lines += ["ssl_options.verify = verify_none", "prometheus.tcp.listener = none"]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -74,7 +79,7 @@ def _apart_from_each_other() -> Manifest:
 
 
 def rabbitmq_cluster(
-    fleet: str, plan: BrokerPlan, *, storage_class: str | None, placement: Placement = ANYWHERE
+    fleet: str, plan: BrokerPlan, *, storage_class: str | None, tls: bool = False, placement: Placement = ANYWHERE
 ) -> Manifest:
     """The RabbitmqCluster; `storage_class` None takes the cluster's default."""
     memory = format_size(plan.memory_bytes)
@@ -92,10 +97,12 @@ def rabbitmq_cluster(
         "persistence": persistence,
         "rabbitmq": {
             "additionalPlugins": ["rabbitmq_consistent_hash_exchange"],
-            "additionalConfig": broker_settings(plan),
+            "additionalConfig": broker_settings(plan, tls=tls),
         },
         "terminationGracePeriodSeconds": GRACE_SECONDS,
     }
+    if tls:
+        spec["tls"] = cluster_tls()
     # The kind has no node selector of its own.
     affinity = placement.node_affinity()
     if plan.nodes > 1:

@@ -27,16 +27,22 @@ def document_hash(document: str) -> str:
     return hashlib.sha256(document.encode()).hexdigest()[:HASH_LENGTH]
 
 
+def job_suffix(document: str, *, broker_tls: bool) -> str:
+    """What tells one Job from another: its document, and how it speaks to the broker, since a Job cannot be changed."""
+    return f"{document_hash(document)}-tls" if broker_tls else document_hash(document)
+
+
 def delayed_delivery_job(
     fleet: str,
     document: str,
     *,
     image: pulumi.Input[str],
     config_map_name: pulumi.Input[str],
+    broker_tls: bool = False,
     placement: Placement = ANYWHERE,
 ) -> Manifest:
     """The Job for `document`, which stands in the ConfigMap `config_map_name`."""
-    name = f"{JOB_PREFIX}-{document_hash(document)}"
+    name = f"{JOB_PREFIX}-{job_suffix(document, broker_tls=broker_tls)}"
     pod = ApplicationPod(
         fleet=fleet,
         name=JOB_PREFIX,
@@ -45,6 +51,7 @@ def delayed_delivery_job(
         command=COMMAND,
         document=config_map_name,
         broker_user="topology",
+        broker_tls=broker_tls,
         results_secret=None,
         resources=RESOURCES,
         grace_seconds=30,

@@ -15,7 +15,7 @@ from fleet.errors import FleetError
 from fleet.web import WebPlan
 from infra.manifests.broker import BROKER_NAME
 from infra.manifests.metadata import Manifest, cluster_metadata, metadata, selector
-from infra.manifests.pods import BROKER_PORT, BROKER_TLS_PORT
+from infra.manifests.tls import ENCRYPTED, PLAIN, broker_ports
 from infra.manifests.web import NAME, SERVICE_PORT_NAME
 
 ALB_CLASS = "alb"
@@ -75,7 +75,9 @@ class BrokerBalancer:
     Its own addresses are in the VPC, as those of all pods are: with it the network policy lets every pod of the cluster ask for the broker's password.
     """
     certificate_arn: pulumi.Input[str] | None = None
-    """ACM certificate: AMQPS on 5671, TLS ends in the load balancer; without one AMQP on 5672."""
+    """ACM certificate: TLS ends in the load balancer, which speaks to the nodes as they speak; without one it hands on what it gets."""
+    broker_tls: bool = False
+    """Whether the nodes speak TLS, with a certificate for their names inside the cluster."""
     auto_mode: bool = False
 
 
@@ -134,7 +136,8 @@ def _web_annotations(way: WebIngress, plan: WebPlan) -> dict[str, pulumi.Input[s
 
 def broker_balancer(fleet: str, way: BrokerBalancer) -> Manifest:
     """The Service that asks for an internal Network Load Balancer in front of the broker nodes, for AMQP alone."""
-    tls = way.certificate_arn is not None
+    ends_tls, node_port = way.certificate_arn is not None, broker_ports(tls=way.broker_tls).amqp
+    port = ENCRYPTED.amqp if ends_tls or way.broker_tls else PLAIN.amqp
     given: dict[str, pulumi.Input[str] | None] = {
         "scheme": "internal",
         "nlb-target-type": "ip",
@@ -143,8 +146,9 @@ def broker_balancer(fleet: str, way: BrokerBalancer) -> Manifest:
         # The network policy then sees the load balancer's own addresses, which are in the VPC.
         "target-group-attributes": "preserve_client_ip.enabled=false",
         "ssl-cert": way.certificate_arn,
-        "ssl-ports": str(BROKER_TLS_PORT) if tls else None,
-        "ssl-negotiation-policy": TLS_POLICY if tls else None,
+        "ssl-ports": str(port) if ends_tls else None,
+        "ssl-negotiation-policy": TLS_POLICY if ends_tls else None,
+        "backend-protocol": "ssl" if ends_tls and way.broker_tls else None,
     }
     prefix = "service.beta.kubernetes.io/aws-load-balancer"
     annotations = {f"{prefix}-{name}": value for name, value in given.items() if value is not None}
@@ -159,13 +163,7 @@ def broker_balancer(fleet: str, way: BrokerBalancer) -> Manifest:
             # Targets are pods; nobody needs a port of every node.
             "allocateLoadBalancerNodePorts": False,
             "selector": selector(BROKER_NAME),
-            "ports": [
-                {
-                    "name": "amqps" if tls else "amqp",
-                    "port": BROKER_TLS_PORT if tls else BROKER_PORT,
-                    "targetPort": BROKER_PORT,
-                }
-            ],
+            "ports": [{"name": "amqp" if port == PLAIN.amqp else "amqps", "port": port, "targetPort": node_port}],
         },
     }
 

@@ -46,9 +46,9 @@ def rules_config_map(fleet: str, owner: str, group: Rule) -> Manifest:
     return _labelled(config_map(fleet, f"alerts-{owner}", "monitoring", data, queue=_owner(owner)), "rules")
 
 
-def scrape_config_map(plan: Plan) -> Manifest:
+def scrape_config_map(plan: Plan, *, broker_tls: bool = False) -> Manifest:
     """What a Prometheus without operator scrapes."""
-    data = {SCRAPE_KEY: scrape_file(plan)}
+    data = {SCRAPE_KEY: scrape_file(plan, broker_tls=broker_tls)}
     return _labelled(config_map(plan.fleet, "scrape", "monitoring", data), "scrape")
 
 

@@ -1,7 +1,7 @@
 """Who may talk to whom in a fleet's namespace, as one table.
 
-Invariant: what is not in `RULES` is refused on its way in. Ways out are open: tasks call the services of their users, which the fleet does not
-know. Ports: RabbitMQ 4.3 docs, "Networking" (the TLS port beside each plain one).
+Invariant: what is not in `rules` is refused on its way in. Ways out are open: tasks call the services of their users, which the fleet does not
+know. Ports: RabbitMQ 4.3 docs, "Networking"; of a broker that speaks TLS its TLS ports alone.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,10 @@ import pulumi
 
 from fleet.metrics import METRICS_PORT
 from infra.manifests.metadata import Component, Manifest, metadata, selector
-from infra.manifests.pods import BROKER_PORT, RESULTS_PORT
+from infra.manifests.pods import RESULTS_PORT
+from infra.manifests.tls import broker_ports
 from infra.manifests.web import CONTAINER_PORT
 
-AMQP_PORTS = (5671, 5672)
-MANAGEMENT_PORTS = (15671, 15672)
-PROMETHEUS_PORTS = (15691, 15692)
 BETWEEN_BROKER_NODES_PORTS = (4369, 25672)
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -47,23 +45,28 @@ class Rule:
     """Whether everything may that reaches the cluster's network, load balancers included."""
 
 
-RULES = (
-    Rule(target="broker", ports=AMQP_PORTS, components=("web", "worker", "beat", "delayed-delivery")),
-    Rule(target="broker", ports=MANAGEMENT_PORTS, namespaces=("keda", "rabbitmq-system")),
-    Rule(target="broker", ports=PROMETHEUS_PORTS, namespaces=("monitoring",)),
-    Rule(target="broker", ports=BETWEEN_BROKER_NODES_PORTS, itself=True),
-    Rule(target="worker", by_component=True, ports=(METRICS_PORT,), namespaces=("monitoring",)),
-    Rule(target="results", ports=(RESULTS_PORT,), components=("web", "worker", "beat")),
-    Rule(target="web", ports=(CONTAINER_PORT,), anyone=True),
-)
+def rules(
+    *, broker_tls: bool = False, publishers: bool = False, broker_cidrs: tuple[pulumi.Input[str], ...] = ()
+) -> tuple[Rule, ...]:
+    """The table.
 
-PUBLISHERS = Rule(target="broker", ports=AMQP_PORTS, publishers=True)
-"""Beside the others where some queue binds patterns on the ingress exchange."""
-
-
-def behind_balancer(cidrs: tuple[pulumi.Input[str], ...]) -> Rule:
-    """Beside the others where a load balancer in these networks stands in front of the broker."""
-    return Rule(target="broker", ports=(BROKER_PORT,), cidrs=cidrs)
+    `publishers`: some queue binds patterns on the ingress exchange. `broker_cidrs`: networks of a load balancer in front of the broker.
+    """
+    broker = broker_ports(tls=broker_tls)
+    found = [
+        Rule(target="broker", ports=(broker.amqp,), components=("web", "worker", "beat", "delayed-delivery")),
+        Rule(target="broker", ports=(broker.management,), namespaces=("keda", "rabbitmq-system")),
+        Rule(target="broker", ports=(broker.prometheus,), namespaces=("monitoring",)),
+        Rule(target="broker", ports=BETWEEN_BROKER_NODES_PORTS, itself=True),
+        Rule(target="worker", by_component=True, ports=(METRICS_PORT,), namespaces=("monitoring",)),
+        Rule(target="results", ports=(RESULTS_PORT,), components=("web", "worker", "beat")),
+        Rule(target="web", ports=(CONTAINER_PORT,), anyone=True),
+    ]
+    if publishers:
+        found.append(Rule(target="broker", ports=(broker.amqp,), publishers=True))
+    if broker_cidrs:
+        found.append(Rule(target="broker", ports=(broker.amqp,), cidrs=broker_cidrs))
+    return tuple(found)
 
 
 def _peers(rule: Rule, fleet: str) -> list[Manifest]:
@@ -95,17 +98,11 @@ def _policy(fleet: str, name: str, spec: Manifest) -> Manifest:
     }
 
 
-def network_policies(
-    fleet: str, *, publishers: bool = False, broker_cidrs: tuple[pulumi.Input[str], ...] = ()
-) -> dict[str, Manifest]:
-    """Name -> policy: one that refuses everything, and one for each workload that may be reached.
-
-    With `publishers` the broker also takes pods that carry the fleet's publisher label, with `broker_cidrs` a load balancer in these networks.
-    """
-    table = (*RULES, *([PUBLISHERS] if publishers else []), *([behind_balancer(broker_cidrs)] if broker_cidrs else []))
+def network_policies(fleet: str, table: tuple[Rule, ...]) -> dict[str, Manifest]:
+    """Name -> policy: one that refuses everything, and one for each workload that may be reached."""
     found = {"refuse-by-default": _policy(fleet, "refuse-by-default", {"podSelector": {}})}
     for target, by_component in dict.fromkeys((rule.target, rule.by_component) for rule in table):
-        rules = [_ingress(rule, fleet) for rule in table if rule.target == target]
+        ingress = [_ingress(rule, fleet) for rule in table if rule.target == target]
         pods = {COMPONENT_LABEL: target} if by_component else selector(target)
-        found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": pods}, "ingress": rules})
+        found[target] = _policy(fleet, target, {"podSelector": {"matchLabels": pods}, "ingress": ingress})
     return found

@@ -12,6 +12,7 @@ from fleet.plan import PodExtras
 from fleet.probes import Probe
 from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
 from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.manifests.tls import BROKER_CERTIFICATE, CA_KEY, authority_volume, broker_ports
 from infra.placement import ANYWHERE, Placement
 
 APPLICATION_UID = 10001
@@ -20,10 +21,10 @@ APPLICATION_UID = 10001
 DOCUMENT_FOLDER = "/etc/fleet"
 DOCUMENT_NAME = "document.json"
 
-BROKER_PORT = 5672
-BROKER_TLS_PORT = 5671
-"""Nobody listens there: where there is TLS, it ends in front of the broker."""
 RESULTS_PORT = 6379
+
+AUTHORITY_FOLDER = "/etc/broker-authority"
+"""Where pods find the certificate of the broker's authority."""
 
 RUN_FOLDER_SIZE = "1Mi"
 """Heartbeat and ready files, in memory: a probe never waits for a disk."""
@@ -79,6 +80,8 @@ class ApplicationPod:
     """Name of the ConfigMap with the pod's part of the Plan."""
     broker_user: str
     """User of the broker whose Secret the topology operator made."""
+    broker_tls: bool = False
+    """Whether the broker speaks TLS, and then nothing else."""
     results_secret: pulumi.Input[str] | None
     """Secret with the password of the results store; None where the pod needs none."""
     results: ResultsAddress = IN_CLUSTER
@@ -107,13 +110,23 @@ def secret_variable(name: str, secret: pulumi.Input[str], key: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
+def _broker_tls_variables(pod: ApplicationPod) -> list[Manifest]:
+    if not pod.broker_tls:
+        return []
+    return [
+        {"name": "FLEET_BROKER_TLS", "value": "true"},
+        {"name": "FLEET_BROKER_CA", "value": f"{AUTHORITY_FOLDER}/{CA_KEY}"},
+    ]
+
+
 def connection_variables(pod: ApplicationPod) -> list[Manifest]:
     """How a pod reaches the broker and the results store."""
     user_secret = f"{pod.broker_user}-user-credentials"
     found: list[Manifest] = [
         {"name": "FLEET_DOCUMENT", "value": f"{DOCUMENT_FOLDER}/{DOCUMENT_NAME}"},
         {"name": "FLEET_BROKER_HOST", "value": "broker"},
-        {"name": "FLEET_BROKER_PORT", "value": str(BROKER_PORT)},
+        {"name": "FLEET_BROKER_PORT", "value": str(broker_ports(tls=pod.broker_tls).amqp)},
+        *_broker_tls_variables(pod),
         secret_variable("FLEET_BROKER_USERNAME", user_secret, "username"),
         secret_variable("FLEET_BROKER_PASSWORD", user_secret, "password"),
         {"name": "FLEET_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -129,6 +142,7 @@ def connection_variables(pod: ApplicationPod) -> list[Manifest]:
 
 
 def _container(pod: ApplicationPod) -> Manifest:
+    authority = [{"name": "broker-authority", "mountPath": AUTHORITY_FOLDER, "readOnly": True}]
     run = [{"name": "run", "mountPath": "/run/fleet"}] if pod.run_folder else []
     found: Manifest = {
         "name": pod.component,
@@ -141,6 +155,7 @@ def _container(pod: ApplicationPod) -> Manifest:
         "volumeMounts": [
             {"name": "document", "mountPath": DOCUMENT_FOLDER, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 -- a volume of the pod's own
+            *(authority if pod.broker_tls else []),
             *run,
             *extra_mounts(pod.extras),
         ],
@@ -156,6 +171,7 @@ def _container(pod: ApplicationPod) -> Manifest:
 def pod_template(pod: ApplicationPod) -> Manifest:
     """The `template` of a Deployment or Job."""
     run = [{"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": RUN_FOLDER_SIZE}}] if pod.run_folder else []
+    authority = [authority_volume("broker-authority", BROKER_CERTIFICATE, CA_KEY)] if pod.broker_tls else []
     spec: Manifest = {
         "automountServiceAccountToken": False,
         # Kubernetes would add a dozen variables for every Service of the namespace.
@@ -166,6 +182,7 @@ def pod_template(pod: ApplicationPod) -> Manifest:
         "volumes": [
             {"name": "document", "configMap": {"name": pod.document}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TEMPORARY_SIZE}},
+            *authority,
             *run,
             *extra_volumes(pod.extras),
         ],

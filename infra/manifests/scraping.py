@@ -3,7 +3,7 @@
 Invariant: the series of queues come from RabbitMQ's detailed endpoint alone, for the families that are used; `/metrics` never lists objects one by
 one (RabbitMQ 4.3 docs, "Prometheus", section on the detailed endpoint). Whatever is read carries the fleet's name as `namespace`.
 Sources: prometheus-operator API reference, `PodMonitor`; Prometheus docs, "Configuration", `kubernetes_sd_config`; rabbitmq/cluster-operator 2.21
-(`prometheus` is the port's name); KEDA 2.21, config/manager/manager.yaml.
+(`prometheus` and `prometheus-tls` are the ports' names); KEDA 2.21, config/manager/manager.yaml.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from fleet.plan import Plan
 from fleet.series import NAMESPACE_LABEL, QUEUE_FAMILIES
 from infra.manifests.broker import BROKER_NAME
 from infra.manifests.metadata import Manifest, metadata, selector
+from infra.manifests.tls import BROKER_CERTIFICATE, CA_KEY, server_name
 from infra.manifests.web import NAME as WEB_NAME
 
 INTERVAL = "15s"
@@ -26,6 +27,9 @@ KEDA_NAMESPACE = "keda"
 KEDA_PODS = {"app": "keda-operator"}
 """By KEDA's release manifest and by its chart alike."""
 KEDA_PORT = 8080
+
+AUTHORITY_FOLDER = "/etc/prometheus/broker-authority"
+"""Where a Prometheus with files has the authority of each fleet's broker, as `<fleet>.crt`; the operator's reads it from the Secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +44,17 @@ class Scrape:
     """Name of the container's port, or its number where its name is not the same everywhere."""
     path: str = "/metrics"
     params: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    server_name: str | None = None
+    """Name on the pods' certificate, which the authority of the fleet's broker signed; None where they speak in clear."""
     of_all_fleets: bool = False
     """Whether the pods tell of every fleet, each series with its namespace: then only this fleet's are kept."""
 
 
-def scrapes(plan: Plan) -> tuple[Scrape, ...]:
+def scrapes(plan: Plan, *, broker_tls: bool = False) -> tuple[Scrape, ...]:
     """Everything that is read of a fleet."""
     fleet = plan.fleet
+    port = "prometheus-tls" if broker_tls else "prometheus"
+    verified = server_name(fleet) if broker_tls else None
     broker = {**selector(BROKER_NAME), "app.kubernetes.io/component": "rabbitmq"}
     families = {"family": QUEUE_FAMILIES, "vhost": (plan.topology.vhost,)}
     return (
@@ -57,14 +65,15 @@ def scrapes(plan: Plan) -> tuple[Scrape, ...]:
             port=METRICS_PORT_NAME,
         ),
         Scrape(name="web", namespace=fleet, pods=selector(WEB_NAME), port="http"),
-        Scrape(name="broker", namespace=fleet, pods=broker, port="prometheus"),
+        Scrape(name="broker", namespace=fleet, pods=broker, port=port, server_name=verified),
         Scrape(
             name="broker-queues",
             namespace=fleet,
             pods=broker,
-            port="prometheus",
+            port=port,
             path="/metrics/detailed",
             params=families,
+            server_name=verified,
         ),
         Scrape(name="keda", namespace=KEDA_NAMESPACE, pods=KEDA_PODS, port=KEDA_PORT, of_all_fleets=True),
     )
@@ -77,6 +86,9 @@ def pod_monitor(fleet: str, scrape: Scrape, labels: Mapping[str, str]) -> Manife
         "path": scrape.path,
         "interval": INTERVAL,
     }
+    if scrape.server_name is not None:
+        authority = {"secret": {"name": BROKER_CERTIFICATE, "key": CA_KEY}}
+        endpoint |= {"scheme": "https", "tlsConfig": {"ca": authority, "serverName": scrape.server_name}}
     if scrape.params:
         endpoint["params"] = {name: list(values) for name, values in scrape.params.items()}
     if scrape.of_all_fleets:
@@ -122,6 +134,9 @@ def scrape_config(fleet: str, scrape: Scrape) -> dict[str, Any]:
             {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
         ],
     }
+    if scrape.server_name is not None:
+        tls = {"ca_file": f"{AUTHORITY_FOLDER}/{fleet}.crt", "server_name": scrape.server_name}
+        found |= {"scheme": "https", "tls_config": tls}
     if scrape.params:
         found["params"] = {name: list(values) for name, values in scrape.params.items()}
     if scrape.of_all_fleets:
@@ -132,7 +147,7 @@ def scrape_config(fleet: str, scrape: Scrape) -> dict[str, Any]:
     return found
 
 
-def scrape_file(plan: Plan) -> str:
+def scrape_file(plan: Plan, *, broker_tls: bool = False) -> str:
     """A file for `scrape_config_files` (Prometheus 2.43 and later)."""
-    configs = [scrape_config(plan.fleet, scrape) for scrape in scrapes(plan)]
+    configs = [scrape_config(plan.fleet, scrape) for scrape in scrapes(plan, broker_tls=broker_tls)]
     return yaml.safe_dump({"scrape_configs": configs}, sort_keys=False)

@@ -46,6 +46,7 @@ class WebManifest:
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
     results: ResultsAddress = IN_CLUSTER
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
     drain_seconds: int = 0
     """Where a load balancer outside the cluster sends requests to the pods."""
@@ -97,6 +98,7 @@ def web_deployment(web: WebManifest) -> Manifest:
         command=COMMAND,
         document=web.document,
         broker_user="producer",
+        broker_tls=web.broker_tls,
         results_secret=web.results_secret,
         results=web.results,
         resources={

@@ -42,6 +42,7 @@ class WorkerManifest:
     document: pulumi.Input[str]
     results_secret: pulumi.Input[str]
     results: ResultsAddress = IN_CLUSTER
+    broker_tls: bool = False
     placement: Placement = ANYWHERE
 
 
@@ -69,6 +70,7 @@ def worker_deployment(worker: WorkerManifest) -> Manifest:
         command=COMMAND,
         document=worker.document,
         broker_user="worker",
+        broker_tls=worker.broker_tls,
         results_secret=worker.results_secret,
         results=worker.results,
         resources=container_resources(queue.resources, gpu_limits(queue.pod)),

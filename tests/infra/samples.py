@@ -14,6 +14,7 @@ from fleet.documents import delayed_delivery_document, producer_document
 from fleet.environment import default_environment
 from fleet.loading import load_plan
 from fleet.plan import Plan, QueuePlan
+from infra.authority import BrokerAuthority, BrokerAuthorityArgs
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
@@ -116,6 +117,9 @@ COMPONENTS: dict[str, Build] = {
         name, BeatArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1")
     ),
     "Broker": lambda name, plan: Broker(name, BrokerArgs(fleet=plan.fleet, plan=plan.broker)),
+    "BrokerAuthority": lambda name, plan: BrokerAuthority(
+        name, BrokerAuthorityArgs(fleet=plan.fleet, issuer="celery-fleet-broker", made_here=True)
+    ),
     "BrokerTopology": lambda name, plan: BrokerTopology(
         name, BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN)
     ),
@@ -159,3 +163,32 @@ COMPONENTS: dict[str, Build] = {
     ),
 }
 """Class name -> how one is made; sharded queues, because they make the most resources."""
+
+ISSUER = "signs-for-brokers"
+
+OVER_TLS_COMPONENTS: dict[str, Build] = {
+    "Beat": lambda name, plan: Beat(
+        name, BeatArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", broker_tls=True)
+    ),
+    "Broker": lambda name, plan: Broker(name, BrokerArgs(fleet=plan.fleet, plan=plan.broker, issuer=ISSUER)),
+    "BrokerTopology": lambda name, plan: BrokerTopology(
+        name,
+        BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN, broker_tls=True),
+    ),
+    "DelayedDelivery": lambda name, plan: DelayedDelivery(
+        name, DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=IMAGE, broker_tls=True)
+    ),
+    "QueueWorkers": lambda name, plan: QueueWorkers(
+        name,
+        QueueWorkersArgs(
+            plan=plan, queue=queue_of(plan, "default"), image=IMAGE, results_secret="results-1", broker_tls=True
+        ),
+    ),
+    "Web": lambda name, plan: Web(
+        name,
+        WebArgs(
+            document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web, broker_tls=True
+        ),
+    ),
+}
+"""Those that know how the broker is spoken to, where it speaks TLS."""

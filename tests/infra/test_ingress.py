@@ -200,6 +200,20 @@ def test_with_a_certificate_tls_ends_in_front_of_the_broker() -> None:
     assert way["spec"]["ports"] == [{"name": "amqps", "port": 5671, "targetPort": 5672}]
 
 
+def test_tls_of_the_nodes_own_passes_through() -> None:
+    """Clients verify the broker itself; what lies between cannot read."""
+    way = broker_way(broker_tls=True)
+    assert way["spec"]["ports"] == [{"name": "amqps", "port": 5671, "targetPort": 5671}]
+    assert not [name for name in way["metadata"]["annotations"] if "ssl" in name or "protocol" in name]
+
+
+def test_a_load_balancer_that_ends_tls_begins_it_anew_towards_nodes_that_speak_it() -> None:
+    """They listen on no plain port."""
+    way = broker_way(broker_tls=True, certificate_arn=CERTIFICATE)
+    assert way["spec"]["ports"] == [{"name": "amqps", "port": 5671, "targetPort": 5671}]
+    assert way["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-backend-protocol"] == "ssl"
+
+
 @pytest.mark.parametrize(
     ("auto_mode", "name"),
     [

@@ -7,29 +7,35 @@ import pytest
 
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from tests.infra.recording import Recorded, record
-from tests.infra.samples import COMPONENTS, sample_plan
+from tests.infra.samples import COMPONENTS, OVER_TLS_COMPONENTS, sample_plan
 
 FLEET = "celery-fleet"
 
-# The sentence of the design, spelled out: source -> (target, port). A port of TLS stands beside each plain one.
-ALLOWED = {
-    ("web", "broker", 5671), ("web", "broker", 5672),
-    ("worker", "broker", 5671), ("worker", "broker", 5672),
-    ("beat", "broker", 5671), ("beat", "broker", 5672),
-    ("delayed-delivery", "broker", 5671), ("delayed-delivery", "broker", 5672),
-    ("namespace keda", "broker", 15671), ("namespace keda", "broker", 15672),
-    ("namespace rabbitmq-system", "broker", 15671), ("namespace rabbitmq-system", "broker", 15672),
-    ("namespace monitoring", "broker", 15691), ("namespace monitoring", "broker", 15692),
+# The sentence of the design, spelled out: source -> (target, port).
+ALWAYS = {
     ("pods broker", "broker", 4369), ("pods broker", "broker", 25672),
     ("namespace monitoring", "worker", 9464),
     ("web", "results", 6379), ("worker", "results", 6379), ("beat", "results", 6379),
     ("anyone", "web", 8000),
 }  # fmt: skip
+IN_CLEAR = ALWAYS | {
+    ("web", "broker", 5672), ("worker", "broker", 5672), ("beat", "broker", 5672), ("delayed-delivery", "broker", 5672),
+    ("namespace keda", "broker", 15672), ("namespace rabbitmq-system", "broker", 15672),
+    ("namespace monitoring", "broker", 15692),
+}  # fmt: skip
+OVER_TLS = ALWAYS | {
+    ("web", "broker", 5671), ("worker", "broker", 5671), ("beat", "broker", 5671), ("delayed-delivery", "broker", 5671),
+    ("namespace keda", "broker", 15671), ("namespace rabbitmq-system", "broker", 15671),
+    ("namespace monitoring", "broker", 15691),
+}  # fmt: skip
+
+each_protocol = pytest.mark.parametrize("tls", [pytest.param(False, id="in-clear"), pytest.param(True, id="over-tls")])
 
 
-def policies(*, publishers: bool = False) -> Recorded:
+def policies(*, tls: bool = False, publishers: bool = False) -> Recorded:
     """The namespace with its policies."""
-    return record(lambda: FleetNamespace("fleet", FleetNamespaceArgs(fleet=FLEET, publishers=publishers)))
+    args = FleetNamespaceArgs(fleet=FLEET, broker_tls=tls, publishers=publishers)
+    return record(lambda: FleetNamespace("fleet", args))
 
 
 def _source(peer: dict[str, Any]) -> str:
@@ -59,12 +65,12 @@ def pairs(recorded: Recorded) -> set[tuple[str, str, int]]:
     return found
 
 
-def connections() -> set[tuple[str, str, int]]:
+def connections(*, tls: bool) -> set[tuple[str, str, int]]:
     """Every (component, target, port) that a pod of the fleet is told to connect to, from its own environment."""
     plan = sample_plan()
 
     def program() -> None:
-        for name, build in COMPONENTS.items():
+        for name, build in (OVER_TLS_COMPONENTS if tls else COMPONENTS).items():
             if name not in {"Platform", "Images"}:
                 build(name.lower(), plan)
 
@@ -81,35 +87,40 @@ def connections() -> set[tuple[str, str, int]]:
     return found
 
 
-def test_exactly_the_designed_pairs_are_allowed() -> None:
-    """No pair is missing and none was added on the way."""
-    assert pairs(policies()) == ALLOWED
+@each_protocol
+def test_exactly_the_designed_pairs_are_allowed(tls: bool) -> None:
+    """No pair is missing and none was added on the way; of a broker that speaks TLS no plain port is open."""
+    assert pairs(policies(tls=tls)) == (OVER_TLS if tls else IN_CLEAR)
 
 
-def test_other_publishers_reach_the_broker_alone_and_only_where_queues_bind_patterns() -> None:
+@each_protocol
+def test_other_publishers_reach_the_broker_alone_and_only_where_queues_bind_patterns(tls: bool) -> None:
     """By a label on their pods, in whatever namespace they are."""
-    assert pairs(policies(publishers=True)) - ALLOWED == {
-        ("publishers", "broker", 5671),
-        ("publishers", "broker", 5672),
-    }
+    more = pairs(policies(tls=tls, publishers=True)) - pairs(policies(tls=tls))
+    assert more == {("publishers", "broker", 5671 if tls else 5672)}
 
 
-def test_a_load_balancer_in_front_of_the_broker_reaches_amqp_alone() -> None:
+@each_protocol
+def test_a_load_balancer_in_front_of_the_broker_reaches_amqp_alone(tls: bool) -> None:
     """By the networks it stands in, which are known when the VPC is."""
-    recorded = record(
-        lambda: FleetNamespace(
-            "fleet", FleetNamespaceArgs(fleet=FLEET, broker_cidrs=(pulumi.Output.from_input("10.0.0.0/16"),))
-        )
-    )
-    assert pairs(recorded) - ALLOWED == {("network 10.0.0.0/16", "broker", 5672)}
+
+    def program() -> None:
+        cidrs = (pulumi.Output.from_input("10.0.0.0/16"),)
+        FleetNamespace("fleet", FleetNamespaceArgs(fleet=FLEET, broker_tls=tls, broker_cidrs=cidrs))
+
+    more = pairs(record(program)) - pairs(policies(tls=tls))
+    assert more == {("network 10.0.0.0/16", "broker", 5671 if tls else 5672)}
 
 
-def test_every_connection_that_a_pod_makes_is_allowed() -> None:
+@each_protocol
+def test_every_connection_that_a_pod_makes_is_allowed(tls: bool) -> None:
     """Whoever adds a connection to a pod adds it to the table, or the pod hangs where policies are enforced."""
-    made = connections()
-    assert ("worker", "broker", 5672) in made
+    made = connections(tls=tls)
+    assert {component for component, target, _ in made if target == "broker"} == {
+        "web", "worker", "beat", "delayed-delivery",
+    }  # fmt: skip
     assert ("web", "results", 6379) in made
-    assert made <= pairs(policies())
+    assert made <= pairs(policies(tls=tls))
 
 
 def test_what_no_policy_allows_is_refused() -> None:

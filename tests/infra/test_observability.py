@@ -87,6 +87,30 @@ def test_every_scraped_port_is_one_that_the_pods_have() -> None:
     assert wanted["workers"] == "metrics"
 
 
+@pytest.mark.parametrize(
+    ("tls", "port"),
+    [pytest.param(False, "prometheus", id="in-clear"), pytest.param(True, "prometheus-tls", id="over-tls")],
+)
+def test_a_broker_is_read_as_it_speaks(tls: bool, port: str) -> None:
+    """By the one of its ports that is open, verified by the fleet's authority and for the name on the certificate."""
+    expected = {
+        "ca": {"secret": {"name": "broker-tls", "key": "ca.crt"}}, "serverName": "broker.celery-fleet.svc",
+    }  # fmt: skip
+    endpoints = monitors(observed(Monitoring.OPERATOR, broker_tls=tls))
+    for name in ("broker", "broker-queues"):
+        endpoint = endpoints[name]["podMetricsEndpoints"][0]
+        assert endpoint["port"] == port
+        assert (endpoint.get("scheme"), endpoint.get("tlsConfig")) == (("https", expected) if tls else (None, None))
+        config = scrape_configs(observed(Monitoring.PLAIN, broker_tls=tls))[f"celery-fleet/{name}"]
+        assert config["relabel_configs"][0]["regex"] == port
+        assert config.get("tls_config") == (
+            {"ca_file": "/etc/prometheus/broker-authority/celery-fleet.crt", "server_name": "broker.celery-fleet.svc"}
+            if tls
+            else None
+        )
+    assert "scheme" not in endpoints["workers"]["podMetricsEndpoints"][0]
+
+
 def test_of_kedas_metrics_only_this_fleets_are_kept(operator: Recorded, plain: Recorded) -> None:
     """KEDA tells of every fleet of the cluster, and each would read them all."""
     endpoint = monitors(operator)["keda"]["podMetricsEndpoints"][0]

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(not DEFINITIONS.is_dir(), reason=f"needs upstream's CustomResourceDefinitions in {DEFINITIONS}"),
 ]
 
-GROUPS = ("kubernetes:rabbitmq.com/", "kubernetes:keda.sh/")
+GROUPS = ("kubernetes:rabbitmq.com/", "kubernetes:keda.sh/", "kubernetes:cert-manager.io/")
 
 
 def _custom_resources(environment: str) -> list[Registration]:
@@ -72,6 +72,6 @@ def test_the_check_sees_what_it_is_for() -> None:
 def test_all_kinds_are_covered() -> None:
     """Each kind that a fleet uses is checked above."""
     assert {item.kind for item in _custom_resources("prod")} == {
-        "Binding", "Exchange", "Permission", "Policy", "Queue", "RabbitmqCluster", "ScaledObject",
+        "Binding", "Certificate", "ClusterIssuer", "Exchange", "Permission", "Policy", "Queue", "RabbitmqCluster", "ScaledObject",
         "TriggerAuthentication", "User", "Vhost",
     }  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.connections import BrokerTls, read_connections
 from fleet.documents import ProducerDocument, load_document
 from fleet.errors import FleetError
 from ops.__main__ import main
@@ -107,10 +108,12 @@ else: sys.exit("error: no broker here")
     assert not list(target.folder.glob("shell-*"))
 
 
-def test_the_shell_has_the_variables_of_a_pod(programs: Programs, target: Target, tmp_path: Path) -> None:
-    """The application runs in the shell as it does in a container: the broker on loopback, the worker's login, the fleet's document."""
-    secrets = {"username": base64.b64encode(b"me").decode(), "password": base64.b64encode(b"s3cret").decode()}
+def write_kubectl(programs: Programs, ports: dict[str, int]) -> None:
+    """A cluster whose broker has these ports, and one answer for each kind of Secret."""
+    data = {"username": b"me", "password": b"s3cret", "ca.crt": b"an authority"}
+    secrets = {key: base64.b64encode(value).decode() for key, value in data.items()}
     results = {"items": [{"data": {"password": base64.b64encode(b"results").decode()}}]}
+    service = {"spec": {"ports": [{"name": name, "port": port} for name, port in ports.items()]}}
     programs.write(
         "kubectl",
         f"""
@@ -118,14 +121,31 @@ if "port-forward" in words:
     import http.server
     port = int(words[-1].partition(":")[0])
     http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler).serve_forever()
-print({json.dumps(results)!r} if "-l" in words else {json.dumps({"data": secrets})!r})
+if "service" in words: print({json.dumps(service)!r})
+else: print({json.dumps(results)!r} if "-l" in words else {json.dumps({"data": secrets})!r})
 """,
     )
+
+
+def test_the_shell_has_the_variables_of_a_pod(programs: Programs, target: Target, tmp_path: Path) -> None:
+    """The application runs in the shell as it does in a container: the broker on loopback, the worker's login, the fleet's document."""
+    write_kubectl(programs, {"amqp": 5672, "management": 15672, "prometheus": 15692})
     with fleet_variables(target, tmp_path) as variables:
         assert (variables["FLEET_BROKER_USERNAME"], variables["FLEET_BROKER_PASSWORD"]) == ("me", "s3cret")
         assert (variables["FLEET_OPERATOR_USERNAME"], variables["FLEET_OPERATOR_PASSWORD"]) == ("me", "s3cret")
         assert variables["FLEET_RESULTS_PASSWORD"] == "results"
         assert listens(int(variables["FLEET_BROKER_PORT"]))
         assert load_document(Path(variables["FLEET_DOCUMENT"]), ProducerDocument).fleet == "celery-fleet"
+        assert read_connections(variables).broker.tls is None
     assert not listens(int(variables["FLEET_BROKER_PORT"]))
     assert "s3cret" not in "".join(file.read_text() for file in tmp_path.glob("*.json"))
+
+
+def test_the_shell_verifies_a_broker_that_speaks_tls(programs: Programs, target: Target, tmp_path: Path) -> None:
+    """By its name in the cluster: the address of a forwarded port stands on no certificate."""
+    write_kubectl(programs, {"amqps": 5671, "management-tls": 15671, "prometheus-tls": 15691})
+    with fleet_variables(target, tmp_path) as variables:
+        authority = tmp_path / "broker-authority.crt"
+        assert authority.read_text() == "an authority"
+        assert read_connections(variables).broker.tls == BrokerTls(server_name="broker", authority=str(authority))
+    assert [":5671" in words[-1] for words in programs.calls("kubectl") if "service/broker" in words] == [True]

@@ -252,3 +252,61 @@ def test_a_wrong_environment_is_found_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as raised:
         load_settings({"celery-fleet:environment": '{"loadFactor": 5000}'}, VARIABLES, stack="local", root=tmp_path)
     assert [(finding.file, finding.line) for finding in raised.value.findings] == [("Pulumi.local.yaml", 3)]
+
+
+BOTH = '{"certManager": "install", "rabbitmqTopologyOperator": "install"}'
+
+
+@pytest.mark.parametrize(
+    ("config", "variables", "issuer"),
+    [
+        pytest.param({}, {}, None, id="off-on-a-cluster-of-ones-own"),
+        pytest.param(
+            {}, {"FLEET_BROKER_ISSUER": "of-the-shell"}, None, id="an-issuer-of-the-shell-switches-nothing-on"
+        ),
+        pytest.param({"broker": '{"tls": true}', "platform": BOTH}, {}, "celery-fleet-broker", id="made-here"),
+        pytest.param({"broker": '{"tls": true, "issuer": "mine"}'}, {}, "mine", id="named"),
+        pytest.param(
+            {"broker": '{"tls": true}'}, {"FLEET_BROKER_ISSUER": "of-the-shell"}, "of-the-shell", id="of-the-shell"
+        ),
+        pytest.param(
+            {"broker": '{"tls": true, "issuer": "mine"}'}, {"FLEET_BROKER_ISSUER": "other"}, "mine", id="the-file-first"
+        ),
+    ],
+)
+def test_one_key_has_the_broker_speak_tls(
+    config: dict[str, str], variables: dict[str, str], issuer: str | None
+) -> None:
+    """Signed by whoever is named, or by an authority of the stack's own where it installs what has to believe it."""
+    found = settings({f"celery-fleet:{key}": value for key, value in config.items()}, **variables)
+    assert found.broker_issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("config", "made_here"),
+    [
+        pytest.param({"broker": '{"tls": true}', "platform": BOTH}, True, id="made-here"),
+        pytest.param({"broker": '{"tls": true, "issuer": "mine"}', "platform": BOTH}, False, id="named"),
+        pytest.param({"broker": '{"tls": true, "issuer": "mine"}'}, None, id="the-operator-is-there-already"),
+        pytest.param({"platform": BOTH}, None, id="without-tls"),
+    ],
+)
+def test_an_operator_that_is_installed_is_given_the_authority(config: dict[str, str], made_here: bool | None) -> None:
+    """One that exists believes whom its owner told it to."""
+    found = settings({f"celery-fleet:{key}": value for key, value in config.items()}).broker_authority
+    assert (None if found is None else found.made_here) == made_here
+
+
+@pytest.mark.parametrize(
+    ("broker", "problem", "fix"),
+    [
+        pytest.param('{"tls": true}', "is missing", "docs/how-to/tls.md", id="nobody-to-sign"),
+        pytest.param('{"issuer": "mine"}', "broker.tls is false", "broker.tls true", id="nothing-to-sign"),
+    ],
+)
+def test_tls_without_its_authority_is_refused(broker: str, problem: str, fix: str) -> None:
+    """Before the first resource: a broker without a certificate would never start."""
+    [found] = findings({"celery-fleet:broker": broker})
+    assert found.path == "celery-fleet:broker.issuer"
+    assert problem in found.problem
+    assert fix in found.fix
