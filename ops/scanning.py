@@ -8,6 +8,7 @@ Source: the XDG base directory specification; `FLEET_CACHE_DIR` overrides it, as
 """
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from tempfile import TemporaryDirectory
 from ops.processes import run, run_visibly
 from ops.progress import Progress
 from ops.promtool import find_promtool
-from ops.target import ROOT, own_environment
+from ops.target import ROOT
+from ops.testing import environment_of_tests
 
 MARKED = "scan"
 REQUIREMENTS = ROOT / "requirements" / "scan.txt"
@@ -108,13 +110,16 @@ def actionlint(environ: Mapping[str, str], progress: Progress) -> Path | None:
 
 def run_scan(environ: Mapping[str, str], progress: Progress, arguments: Sequence[str] = ()) -> int:
     """pytest's exit code."""
-    own = own_environment(environ)
+    own = environment_of_tests(environ)
     whole = {**own, "FLEET_SCAN_TESTS": "1", "FLEET_SCAN_PYTHON": str(scan_python(own, progress))}
     if promtool := find_promtool(own, cache_folder(own), progress):
         whole["FLEET_PROMTOOL"] = str(promtool)
     if (program := actionlint(own, progress)) is not None:
         whole[ACTIONLINT_VARIABLE] = str(program)
-    return run_visibly([sys.executable, "-m", "pytest", "-m", MARKED, *arguments], env=whole, cwd=str(ROOT))
+    # A file's tests share the stacks that they look at.
+    on_every_core = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
+    words = arguments or on_every_core
+    return run_visibly([sys.executable, "-m", "pytest", "-m", MARKED, *words], env=whole, cwd=str(ROOT))
 
 
 def audit(python: Path, environ: Mapping[str, str], root: Path) -> int:

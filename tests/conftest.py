@@ -5,9 +5,12 @@ Nothing here starts anything: `make test` starts what the marked tests need and 
 
 import gc
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.groups import ALONE, Groups, file_of, long_groups_first
 
 NEEDS = {
     "cluster": ("FLEET_CLUSTER_TESTS", "a running sandbox; `make test` starts it"),
@@ -36,8 +39,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    return Groups(config, log)
+
+
+# The selection by markers (`-m`) comes after this.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # How a process that pytest-xdist started hears of `--dist loadgroup`.
+    if getattr(config.option, "loadgroup", False):
+        long_groups_first(items)
     for item in items:
+        if file_of(item.nodeid) in ALONE:
+            item.add_marker(pytest.mark.alone)
         for marker, (variable, needs) in NEEDS.items():
             if item.get_closest_marker(marker) is not None and os.environ.get(variable) != "1":
                 item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))

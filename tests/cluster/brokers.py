@@ -67,7 +67,7 @@ class Broker:
 def broker_at(address: str) -> Iterator[Broker]:
     """The broker that `FLEET_TEST_BROKER` names."""
     amqp, management = address.split(":")
-    with httpx.Client(base_url=f"http://127.0.0.1:{management}/api", auth=("guest", "guest"), timeout=30) as api:
+    with httpx.Client(base_url=f"http://127.0.0.1:{management}/api", auth=("guest", "guest"), timeout=90) as api:
         yield Broker(host="127.0.0.1", amqp_port=int(amqp), api=api)
 
 
@@ -81,7 +81,7 @@ def broker_of(fleet: RunningFleet) -> Iterator[Broker]:
     secret = fleet.secret("broker-default-user")
     host = fleet.kubectl("get", "service", "broker", "-o", "jsonpath={.spec.clusterIP}")
     with httpx.Client(
-        base_url=f"http://{host}:15672/api", auth=(secret["username"], secret["password"]), timeout=30
+        base_url=f"http://{host}:15672/api", auth=(secret["username"], secret["password"]), timeout=90
     ) as api:
         yield Broker(host=host, amqp_port=5672, api=api)
 

@@ -1,18 +1,23 @@
 """One running fleet for every test of this folder, as `python -m ops up` makes it.
 
-Invariant: a fleet that was up before stays up, one that was not is taken down again, and the work tree is as it was found.
+Invariant: a fleet that was up before stays up, one that was not is taken down again, and the work tree is as it was found. Of the processes of one
+run of `python -m ops test` the first that needs the fleet makes it, and the last run takes it down.
 """
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fleet.errors import FleetError
 from ops import forwarding, state
+from ops.testing import RUN_VARIABLE
 from tests.cluster import letters
 from tests.cluster.brokers import Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, plan_of
 from tests.cluster.pools import catalogue_of_pools
@@ -76,19 +81,44 @@ def _destroy(fleet: RunningFleet) -> None:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """A block that no other process of the run is in."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _up(sandbox: Mapping[str, str] | None) -> bool:
+    """Whether a fleet was up, which it is afterwards."""
+    found_up = sandbox is not None and _is_up(sandbox)
+    # Also where a fleet is up: it may be that of an older checkout.
+    _ops("up", UP_SECONDS)
+    return found_up
+
+
+def _up_for_all(sandbox: Mapping[str, str] | None, folder: Path) -> bool:
+    """The same, found out once for all processes of a run."""
+    record = folder / "fleet"
+    with _one_at_a_time(folder):
+        if not record.exists():
+            record.write_text("found" if _up(sandbox) else "made")
+    return record.read_text() == "found"
+
+
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[RunningFleet]:
     """The fleet of `queues.yaml` in the local environment, running."""
     before = work_tree_changes()
     sandbox = _sandbox_if_running()
-    found_up = sandbox is not None and _is_up(sandbox)
-    # Also where a fleet is up: it may be that of an older checkout.
-    _ops("up", UP_SECONDS)
+    shared = os.environ.get(RUN_VARIABLE)
+    found_up = _up_for_all(sandbox, Path(shared)) if shared else _up(sandbox)
+    others_need_it = "PYTEST_XDIST_WORKER" in os.environ
     with running_fleet(sandbox or sandbox_environment()) as running:
         yield running
-        if sandbox is not None and not found_up:
+        if sandbox is not None and not found_up and not others_need_it:
             _destroy(running)
-    if sandbox is None:
+    if sandbox is None and not others_need_it:
         _ops("down", DOWN_SECONDS)
     assert work_tree_changes() <= before, "the tests or the commands they ran changed the work tree"
 

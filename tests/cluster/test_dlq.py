@@ -233,7 +233,7 @@ def test_a_replay_that_is_interrupted_says_what_it_did(fleet_of_letters: Fleet) 
         assert replay.stderr is not None
         assert "looked at" in replay.stderr.readline()
         replay.send_signal(signal.SIGINT)
-        said, _ = replay.communicate(timeout=30)
+        said, _ = replay.communicate(timeout=90)
     outcome = json.loads(said)
     assert (replay.returncode, outcome["stopped"]) == (1, "interrupted")
     assert 0 < outcome["done"] < count
