@@ -70,19 +70,19 @@ def _wait(seconds: float) -> None:
     _tell("done")
 
 
-@app.task(name="faults.work")
+@app.task(name="faults.work", shared=False)
 def work(seconds: float) -> None:
     """Waits, and has its effect at the end."""
     _wait(seconds)
 
 
-@app.task(name="faults.rest")
+@app.task(name="faults.rest", shared=False)
 def rest(seconds: float) -> None:
     """As `work`, on the queue that sleeps when there is nothing to do."""
     _wait(seconds)
 
 
-@app.task(name="faults.charge")
+@app.task(name="faults.charge", shared=False)
 @once(key=lambda order, seconds: order)
 def charge(order: str, seconds: float) -> None:
     """Has an effect that must not happen twice, at a sink that takes it from the newest holder alone."""
@@ -96,14 +96,14 @@ def charge(order: str, seconds: float) -> None:
         _tell(found)
 
 
-@app.task(name="faults.poison")
+@app.task(name="faults.poison", shared=False)
 def poison() -> None:
     """Ends the process that runs it, each time."""
     _tell("started")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.task(name="faults.overlong")
+@app.task(name="faults.overlong", shared=False)
 def overlong(seconds: float) -> None:
     """Runs beyond its limit and takes no notice of the soft one."""
     _tell("started")
