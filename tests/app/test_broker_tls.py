@@ -54,14 +54,9 @@ def environment(broker: AmqpBroker, authority: Path | None, **more: str) -> dict
 def publish(environ: Mapping[str, str]) -> None:
     """One task by Celery, as the web layer, a worker and beat enqueue it."""
     app: Any = Celery("user", set_as_current=False)
-
-    @app.task(name="app.tasks.orders.confirm", shared=False)
-    def confirm() -> None: ...
-
     configure(app, PRODUCER, environ)
-    app.finalize()
     try:
-        confirm.apply_async(retry=False)
+        app.send_task("app.tasks.orders.confirm", retry=False)
     finally:
         app.close()
 
