@@ -79,7 +79,7 @@ def package_components(requirements: str) -> Iterator[dict[str, Any]]:
         files = [{"alg": "SHA-256", "content": content} for content in _HASH.findall(entry)]
         yield {
             "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, **_licences(pin.name),
-            "externalReferences": [{"type": "distribution", "url": f"https://pypi.org/project/{name}/{version}/", "hashes": files}],
+            "externalReferences": [{"type": "distribution", "url": purl, "hashes": files}],
         }  # fmt: skip
 
 

@@ -139,6 +139,6 @@ def audit(python: Path, environ: Mapping[str, str], root: Path) -> int:
     code = run_visibly(command, env=environ, cwd=str(root))
     if code:
         sys.stderr.write(
-            "make audit: known vulnerabilities, or no answer: it asks pypi.org, and is the one check that needs the network.\n"
+            "make audit: known vulnerabilities, or no answer: it asks the package index, and is the one check that needs the network.\n"
         )
     return code
