@@ -5,6 +5,7 @@ Nothing here starts anything: `make test` starts what the marked tests need and 
 
 import gc
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ NEEDS = {
 
 # Commands under test print as where nobody looks; pytest-xdist tells its workers how wide a terminal is.
 os.environ.pop("COLUMNS", None)
+
+# A shell that starts the tests in its background has them ignore Ctrl-C, and so would the commands that they start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What the collected tests and their imports hold stays until the end: to look for garbage in it again and again took a sixth of the time.
 gc.set_threshold(100_000, 20, 50)
