@@ -34,6 +34,15 @@ def _up(fleet: RunningFleet, settings: Path | None = None) -> None:
     chosen = ("--config-file", str(settings)) if settings else ()
     done = fleet.pulumi("up", "--yes", "--skip-preview", *chosen, timeout=UP_SECONDS)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-4000:]
+    # The forwarded port leads to a pod of before; one that is stopping would be found again.
+    eventually(lambda: _settled(fleet), within_seconds=120, waiting_for="the web layer's pods of before to be gone")
+    fleet.close()
+
+
+def _settled(fleet: RunningFleet) -> bool | None:
+    """True once no pod of the web layer is stopping; otherwise None."""
+    pods = [pod["metadata"] for pod in fleet.objects("pods") if pod["metadata"]["name"].startswith("web-")]
+    return not any("deletionTimestamp" in pod for pod in pods) or None
 
 
 @pytest.fixture(scope="module")
