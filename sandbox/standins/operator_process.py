@@ -5,11 +5,12 @@ events), asks the API server only for what it watches, and ends with an error wh
 Facts from: kopf 1.45 `kopf/_cogs/configs/configuration.py`.
 """
 
+import argparse
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import kopf
@@ -81,7 +82,39 @@ def _connection(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
     return connection
 
 
-def log_to_stderr() -> None:
-    """One line an event of ours; kopf's own chatter about every event stays out."""
+def run_until_told(work: Coroutine[Any, Any, None]) -> int:
+    """Do a stand-in's work, one line an event of ours on standard error; the exit code.
+
+    kopf's own chatter about every event stays out.
+    """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        asyncio.run(work)
+    except NoKubeconfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def operator_main(
+    package: str,
+    stands_for: str,
+    *,
+    differences: Iterable[str],
+    definitions: Callable[[], str],
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> int:
+    """The command line of a stand-in with kinds of its own, `python -m <package> [--crds]`; the exit code.
+
+    `definitions` gives its CustomResourceDefinitions as YAML.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=f"Stand-in for {stands_for}.")
+    parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions and stop")
+    if parser.parse_args().crds:
+        sys.stdout.write(definitions())
+        return 0
+    for difference in differences:
+        sys.stdout.write(f"stand-in for {stands_for}: {difference}\n")
+    sys.stdout.flush()
+    return run_until_told(work())

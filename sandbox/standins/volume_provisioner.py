@@ -24,7 +24,7 @@ import kopf
 import yaml
 
 from sandbox.standins.api_server import ApiError, ApiServer, Key, Object
-from sandbox.standins.operator_process import NoKubeconfigError, OperatorProcess, log_to_stderr
+from sandbox.standins.operator_process import OperatorProcess, run_until_told
 from sandbox.standins.quantities import parse_quantity
 from sandbox.standins.work_queue import RetryLaterError, WorkQueue
 
@@ -214,13 +214,7 @@ def main() -> int:
     if not root or not Path(root).is_absolute():
         sys.stderr.write(f"{VOLUMES_VARIABLE} is {root!r}: name the folder for volumes by its absolute path\n")
         return 2
-    log_to_stderr()
-    try:
-        asyncio.run(_run(Path(root)))
-    except NoKubeconfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return run_until_told(_run(Path(root)))
 
 
 async def _run(root: Path) -> None:

@@ -4,35 +4,23 @@ python -m sandbox.standins.cert_manager           # with KUBECONFIG; the whole c
 python -m sandbox.standins.cert_manager --crds    # YAML for `kubectl apply -f -`
 """
 
-import argparse
-import asyncio
 import sys
 
 from sandbox.standins.cert_manager import DIFFERENCES
 from sandbox.standins.cert_manager.controllers import Controllers, register
 from sandbox.standins.cert_manager.crds import definitions_yaml
-from sandbox.standins.operator_process import NoKubeconfigError, OperatorProcess, log_to_stderr
+from sandbox.standins.operator_process import OperatorProcess, operator_main
 
 
 def main() -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox.standins.cert_manager", description="Stand-in for cert-manager."
+    return operator_main(
+        "sandbox.standins.cert_manager",
+        "cert-manager",
+        differences=DIFFERENCES,
+        definitions=definitions_yaml,
+        work=_run,
     )
-    parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions and stop")
-    if parser.parse_args().crds:
-        sys.stdout.write(definitions_yaml())
-        return 0
-    for difference in DIFFERENCES:
-        sys.stdout.write(f"stand-in for cert-manager: {difference}\n")
-    sys.stdout.flush()
-    log_to_stderr()
-    try:
-        asyncio.run(_run())
-    except NoKubeconfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
 
 
 async def _run() -> None:
