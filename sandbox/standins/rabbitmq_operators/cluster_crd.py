@@ -7,20 +7,14 @@ Facts from: cluster-operator v2.21.1 `api/v1beta1/rabbitmqcluster_types.go` and 
 
 from typing import Final
 
+from sandbox.standins.custom_resources import BOOLEAN, INT32, INT64, STRING, Schema, one_of, record
 from sandbox.standins.rabbitmq_operators.crd_schema import (
-    BOOLEAN,
     CONDITIONS,
     FREE_OBJECT,
-    INT32,
-    INT64,
     LOCAL_REFERENCE,
     QUANTITY,
-    STRING,
     STRING_MAP,
-    Schema,
     definition,
-    one_of,
-    record,
 )
 
 _QUANTITIES: Final[Schema] = {"type": "object", "additionalProperties": QUANTITY}

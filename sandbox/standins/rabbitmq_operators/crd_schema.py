@@ -1,24 +1,18 @@
-"""Building blocks of the CustomResourceDefinitions: reusable schemas, and the rules that stand for webhooks.
+"""What the CustomResourceDefinitions of RabbitMQ's operators have in common: their schemas, and the rules that stand for webhooks.
 
-Invariant: every schema is structural and written for API servers that prune, so a field missing here is a field that
-the stand-in would silently drop; tests compare each one with the upstream definitions.
 Facts from: messaging-topology-operator v1.20.1 `internal/webhook/v1beta1/*.go` and `api/v1beta1/*_types.go`.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final
 
-Schema: TypeAlias = dict[str, Any]
+from sandbox.standins import custom_resources
+from sandbox.standins.custom_resources import STRING, TIME, Schema
 
 GROUP: Final = "rabbitmq.com"
 VERSION: Final = "v1beta1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
-STRING: Final[Schema] = {"type": "string"}
-BOOLEAN: Final[Schema] = {"type": "boolean"}
-INTEGER: Final[Schema] = {"type": "integer"}
-INT32: Final[Schema] = {"type": "integer", "format": "int32"}
-INT64: Final[Schema] = {"type": "integer", "format": "int64"}
 STRING_MAP: Final[Schema] = {"type": "object", "additionalProperties": STRING}
 FREE_OBJECT: Final[Schema] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 """Arguments and policy definitions: the broker decides what is valid in them."""
@@ -44,7 +38,7 @@ CONDITIONS: Final[Schema] = {
         "type": "object",
         "required": ["status", "type"],
         "properties": {
-            "lastTransitionTime": {"type": "string", "format": "date-time"},
+            "lastTransitionTime": TIME,
             "message": STRING,
             "reason": STRING,
             "status": STRING,
@@ -68,18 +62,6 @@ CLUSTER_REFERENCE: Final[Schema] = {
         },
     ],
 }
-
-
-def one_of(*values: str, default: str | None = None) -> Schema:
-    """A string that takes one of `values`."""
-    schema: Schema = {"type": "string", "enum": list(values)}
-    return schema if default is None else schema | {"default": default}
-
-
-def record(properties: Schema, *, required: Iterable[str] = ()) -> Schema:
-    """An object with typed fields; `required` is left out when there is none, as upstream leaves it out."""
-    schema: Schema = {"type": "object", "properties": properties}
-    return schema | {"required": sorted(required)} if required else schema
 
 
 def unchanged(field: str, zero: str, message: str) -> Schema:
@@ -115,52 +97,5 @@ def _value(subject: str, path: str, zero: str) -> str:
     return f"({present} ? {subject}.{path} : {zero})"
 
 
-def definition(
-    *,
-    kind: str,
-    plural: str,
-    description: str,
-    spec: Schema,
-    status: Schema,
-    categories: tuple[str, ...] = ("rabbitmq",),
-    short_names: tuple[str, ...] = (),
-    columns: tuple[Schema, ...] = (),
-) -> Schema:
-    """A whole CustomResourceDefinition with one version and a status subresource."""
-    names: Schema = {
-        "kind": kind,
-        "listKind": f"{kind}List",
-        "plural": plural,
-        "singular": kind.lower(),
-    }
-    version: Schema = {
-        "name": VERSION,
-        "served": True,
-        "storage": True,
-        "subresources": {"status": {}},
-        "schema": {
-            "openAPIV3Schema": {
-                "type": "object",
-                "description": description,
-                "properties": {
-                    "apiVersion": STRING,
-                    "kind": STRING,
-                    "metadata": {"type": "object"},
-                    "spec": spec,
-                    "status": status,
-                },
-            }
-        },
-    }
-    if categories:
-        names["categories"] = list(categories)
-    if short_names:
-        names["shortNames"] = list(short_names)
-    if columns:
-        version["additionalPrinterColumns"] = list(columns)
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
-        "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
-    }
+definition = partial(custom_resources.definition, group=GROUP, version=VERSION, categories=("rabbitmq",))
+"""A whole CustomResourceDefinition of the operators."""

@@ -7,20 +7,13 @@ Facts from: messaging-topology-operator v1.20.1 `api/v1beta1/*_types.go` and `in
 
 from typing import Final
 
+from sandbox.standins.custom_resources import BOOLEAN, INT32, INT64, INTEGER, STRING, Schema, one_of, record
 from sandbox.standins.rabbitmq_operators.crd_schema import (
-    BOOLEAN,
     CLUSTER_REFERENCE,
     CONDITIONS,
     FREE_OBJECT,
-    INT32,
-    INT64,
-    INTEGER,
     LOCAL_REFERENCE,
-    STRING,
-    Schema,
     definition,
-    one_of,
-    record,
     unchanged,
     unchanged_object,
     unchanged_reference,
