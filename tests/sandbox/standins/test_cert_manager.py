@@ -1,24 +1,19 @@
 """cert-manager's stand-in: what it signs, when it signs anew, and what it says while it cannot.
 
-Upstream: cert-manager/cert-manager v1.19.2 `deploy/crds/cert-manager.io_*.yaml`, `internal/controller/certificates/policies/checks.go`.
+Upstream: cert-manager/cert-manager v1.19.2 `internal/controller/certificates/policies/checks.go`.
 """
 
 import asyncio
 import datetime
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from sandbox.standins.api_server import Key, Object
 from sandbox.standins.cert_manager.authority import brought_authority
 from sandbox.standins.cert_manager.controllers import Controllers, NotReadyError
-from sandbox.standins.cert_manager.crds import all_definitions, definitions_yaml
 from sandbox.standins.cert_manager.issuing import parse_duration
 from sandbox.standins.secret_data import decode_data
 from sandbox.standins.work_queue import RetryLaterError
@@ -260,55 +255,6 @@ def test_a_changed_secret_brings_its_certificate_and_its_issuer() -> None:
     assert found.key in asyncio.run(seen({"namespace": "shop", "name": "broker-tls"}))
     waiting = asyncio.run(seen({"namespace": "cert-manager", "name": "fleet-sandbox"}))
     assert Key("ClusterIssuer", "", "fleet-sandbox") in waiting
-
-
-# The definitions.
-
-UPSTREAM = Path(__file__).parents[4] / "shared" / "crds"
-OURS = {definition["spec"]["names"]["kind"]: definition for definition in all_definitions()}
-COMPARED = ("type", "enum", "format", "required", "x-kubernetes-list-type", "x-kubernetes-list-map-keys")
-
-
-@cache
-def upstream(kind: str) -> dict[str, Any]:
-    path = UPSTREAM / f"cert-manager.io_{OURS[kind]['spec']['names']['plural']}.yaml"
-    if not path.exists():
-        pytest.skip(f"the upstream definitions are not at {UPSTREAM}")
-    content: dict[str, Any] = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return content
-
-
-def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield path, schema
-    for name, child in schema.get("properties", {}).items():
-        yield from fields(child, f"{path}.{name}")
-    if isinstance(schema.get("items"), dict):
-        yield from fields(schema["items"], f"{path}.items")
-
-
-@pytest.mark.parametrize("kind", OURS)
-def test_every_field_means_what_it_means_upstream(kind: str) -> None:
-    """Upstream knows more; what is known here is known there, with the same type."""
-    version = "versions"
-    theirs = dict(fields(upstream(kind)["spec"][version][0]["schema"]["openAPIV3Schema"], kind))
-    for path, schema in fields(OURS[kind]["spec"][version][0]["schema"]["openAPIV3Schema"], kind):
-        assert path in theirs, f"{path} does not exist upstream"
-        if path == kind:
-            continue
-        for word in COMPARED:
-            assert schema.get(word) == theirs[path].get(word), f"{path}: {word}"
-
-
-@pytest.mark.parametrize("kind", OURS)
-def test_the_kind_is_known_by_the_names_it_has_upstream(kind: str) -> None:
-    theirs, ours = upstream(kind)["spec"], OURS[kind]["spec"]
-    assert (ours["names"], ours["scope"], ours["group"]) == (theirs["names"], theirs["scope"], theirs["group"])
-
-
-def test_the_stream_is_plain_yaml_that_reads_back() -> None:
-    """`kubectl apply -f -` gets every definition, without YAML anchors."""
-    assert "&id" not in definitions_yaml()
-    assert [content["spec"]["names"]["kind"] for content in yaml.safe_load_all(definitions_yaml())] == list(OURS)
 
 
 def test_the_reason_of_a_refusal_stands_beside_its_text() -> None:

@@ -4,9 +4,6 @@ Upstream: rabbitmq/cluster-operator v2.21.1 `config/crd/bases/rabbitmq.com_rabbi
 rabbitmq/messaging-topology-operator v1.20.1 `config/crd/bases/rabbitmq.com_*.yaml`.
 """
 
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,8 +11,8 @@ import pytest
 import yaml
 
 from sandbox.standins.rabbitmq_operators.crds import all_definitions, definitions_yaml
+from tests.sandbox.standins.upstream_definitions import fields, schema_of, upstream
 
-UPSTREAM = Path(__file__).parents[4] / "shared" / "crds"
 OURS = {definition["spec"]["names"]["kind"]: definition for definition in all_definitions()}
 REFERENCE = {"name": "broker"}
 
@@ -27,33 +24,10 @@ FREE_HERE = ("RabbitmqCluster.spec.affinity", "RabbitmqCluster.spec.override.", 
 COMPARED = ("type", "enum", "format", "default", "minimum", "maxLength", "maxItems", "pattern", "anyOf", "required")
 
 
-@cache
-def upstream(kind: str) -> dict[str, Any]:
-    path = UPSTREAM / f"rabbitmq.com_{OURS[kind]['spec']['names']['plural']}.yaml"
-    if not path.exists():
-        pytest.skip(f"the upstream definitions are not at {UPSTREAM}")
-    content: dict[str, Any] = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return content
-
-
-def schema_of(definition: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return schema
-
-
-def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield path, schema
-    for name, child in schema.get("properties", {}).items():
-        yield from fields(child, f"{path}.{name}")
-    for word in ("items", "additionalProperties"):
-        if isinstance(schema.get(word), dict):
-            yield from fields(schema[word], f"{path}.{word}")
-
-
 @pytest.mark.parametrize("kind", OURS)
 def test_every_field_has_the_type_that_it_has_upstream(kind: str) -> None:
     """A field that the stand-in knows means upstream what it means here."""
-    theirs = dict(fields(schema_of(upstream(kind)), kind))
+    theirs = dict(fields(schema_of(upstream(OURS[kind])), kind))
     for path, schema in fields(schema_of(OURS[kind]), kind):
         assert path in theirs, f"{path} does not exist upstream"
         words = set(COMPARED) - CHOSEN_DIFFERENCES.get(path, set())
@@ -70,7 +44,7 @@ def test_no_field_of_upstream_is_missing(kind: str) -> None:
     ours = dict(fields(schema_of(OURS[kind]), kind))
     missing = [
         path
-        for path, _ in fields(schema_of(upstream(kind)), kind)
+        for path, _ in fields(schema_of(upstream(OURS[kind])), kind)
         if path not in ours and not path.startswith(FREE_HERE)
     ]
     assert missing == []
@@ -79,7 +53,7 @@ def test_no_field_of_upstream_is_missing(kind: str) -> None:
 @pytest.mark.parametrize("kind", OURS)
 def test_the_kind_is_known_by_the_names_it_has_upstream(kind: str) -> None:
     """`kubectl get rmq` and `kubectl get rabbitmq` show the same things in the same columns."""
-    theirs, ours = upstream(kind)["spec"], OURS[kind]["spec"]
+    theirs, ours = upstream(OURS[kind])["spec"], OURS[kind]["spec"]
     assert ours["names"] == theirs["names"]
     assert (ours["scope"], ours["group"]) == (theirs["scope"], theirs["group"])
     for word in ("name", "served", "storage", "subresources", "additionalPrinterColumns"):
@@ -143,14 +117,14 @@ REFUSED = [
 @pytest.mark.parametrize(("kind", "spec"), ACCEPTED)
 def test_both_accept(kind: str, spec: dict[str, Any]) -> None:
     """What the stack writes passes the real definitions and ours."""
-    for definition in (OURS[kind], upstream(kind)):
+    for definition in (OURS[kind], upstream(OURS[kind])):
         jsonschema.Draft202012Validator(schema_of(definition)).validate({"spec": spec})
 
 
 @pytest.mark.parametrize(("kind", "spec"), REFUSED)
 def test_both_refuse(kind: str, spec: dict[str, Any]) -> None:
     """What the real definitions refuse cannot pass here."""
-    for definition in (OURS[kind], upstream(kind)):
+    for definition in (OURS[kind], upstream(OURS[kind])):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.Draft202012Validator(schema_of(definition)).validate({"spec": spec})
 
