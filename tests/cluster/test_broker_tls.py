@@ -3,11 +3,11 @@
 Invariant: what is switched here is switched back, whatever fails in between.
 """
 
-import base64
 import json
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600, func_only=True)]
 UP_SECONDS = 540.0
 """RabbitMQ starts again, and every pod of the fleet is rolled once."""
 
+SERVER_NAME = "broker.celery-fleet.svc"
 PLAIN, ENCRYPTED = (5672, 15672, 15692), (5671, 15671, 15691)
 
 
@@ -68,20 +69,15 @@ def _listens(address: str, port: int) -> bool:
         return False
 
 
-def _secret(fleet: RunningFleet, name: str) -> dict[str, str]:
-    data = json.loads(fleet.kubectl("get", "secret", name, "-o", "json"))["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
 def _variables(fleet: RunningFleet, authority: Path | None, **more: str) -> dict[str, str]:
     """Those of a pod, for a client on the node's host: it reaches the pod by its address and knows it by its name."""
-    login = _secret(fleet, "producer-user-credentials")
+    login = fleet.secret("producer-user-credentials")
     return {
         "FLEET_BROKER_HOST": _address(fleet),
         "FLEET_BROKER_USERNAME": login["username"],
         "FLEET_BROKER_PASSWORD": login["password"],
         "FLEET_BROKER_TLS": "true",
-        "FLEET_BROKER_SERVER_NAME": "broker.celery-fleet.svc",
+        "FLEET_BROKER_SERVER_NAME": SERVER_NAME,
         **({} if authority is None else {"FLEET_BROKER_CA": str(authority)}),
         **more,
     }
@@ -96,7 +92,7 @@ def _connect(variables: dict[str, str]) -> None:
 def authority(encrypted: RunningFleet, tmp_path: Path) -> Path:
     """The certificate that clients have to believe."""
     path = tmp_path / "ca.crt"
-    path.write_text(_secret(encrypted, "broker-tls")["ca.crt"])
+    path.write_text(encrypted.secret("broker-tls")["ca.crt"])
     return path
 
 
@@ -132,7 +128,7 @@ def test_a_client_refuses_a_broker_that_it_has_no_reason_to_believe(
     encrypted: RunningFleet, authority: Path, tmp_path: Path
 ) -> None:
     """Without the authority, with another one, and under another name than the certificate's."""
-    another = self_signed(tmp_path, x509.DNSName("broker.celery-fleet.svc"), name="another")
+    another = self_signed(tmp_path, x509.DNSName(SERVER_NAME), name="another")
     for variables in (
         _variables(encrypted, None),
         _variables(encrypted, another),
@@ -162,24 +158,27 @@ def test_the_operators_go_on_over_tls(encrypted: RunningFleet) -> None:
         encrypted.kubectl("delete", "queues.rabbitmq.com/of-a-test")
 
 
-def test_the_metrics_are_read_over_tls(encrypted: RunningFleet, authority: Path) -> None:
-    """By the name that stands on the certificate, as a scraper's `serverName`."""
+@contextmanager
+def _believing(fleet: RunningFleet, authority: Path, port: int) -> Iterator[ssl.SSLSocket]:
+    """A connection to a port of the broker's pod, by the name that stands on its certificate."""
     context = ssl.create_default_context(cafile=str(authority))
     with (
-        socket.create_connection((_address(encrypted), 15691), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname="broker.celery-fleet.svc") as connection,
+        socket.create_connection((_address(fleet), port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=SERVER_NAME) as connection,
     ):
+        yield connection
+
+
+def test_the_metrics_are_read_over_tls(encrypted: RunningFleet, authority: Path) -> None:
+    """By the name that stands on the certificate, as a scraper's `serverName`."""
+    with _believing(encrypted, authority, 15691) as connection:
         connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: broker\r\n\r\n")
         assert b"200" in connection.recv(64)
 
 
 def _serial(fleet: RunningFleet, authority: Path) -> int:
     """Of the certificate that the broker shows now."""
-    context = ssl.create_default_context(cafile=str(authority))
-    with (
-        socket.create_connection((_address(fleet), 5671), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname="broker.celery-fleet.svc") as connection,
-    ):
+    with _believing(fleet, authority, 5671) as connection:
         shown = connection.getpeercert(binary_form=True)
     assert shown is not None
     return x509.load_der_x509_certificate(shown).serial_number
