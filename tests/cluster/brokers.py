@@ -114,6 +114,12 @@ class DeclaredFleet:
             confirm_publish=True,
         )
 
+    def refuse_beyond(self, queue: str, messages: int) -> None:
+        """A queue that holds so many takes no more, a moment after its policy `full` is there."""
+        definition = {"max-length": messages, "overflow": "reject-publish"}
+        policy = {"pattern": f"^{queue}$", "priority": 99, "apply-to": "quorum_queues", "definition": definition}
+        self.broker.put(f"/policies/{self.plan.topology.vhost}/full", policy)
+
 
 def plan_of(catalogue: str | Mapping[str, Any], folder: Path) -> Plan:
     """The plan of a catalogue, which is written into the folder, as a fleet with a name of its own."""

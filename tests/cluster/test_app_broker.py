@@ -120,10 +120,7 @@ def test_a_full_queue_is_told_to_whoever_sends(pools: DeclaredFleet) -> None:
     vhost, app = pools.plan.topology.vhost, sender(pools)
     app.task(name="pools.gevent.never", shared=False)(_work)
     app.finalize()
-    policy = {"pattern": "^gevent$", "priority": 99, "apply-to": "quorum_queues"}
-    pools.broker.put(
-        f"/policies/{vhost}/full", {**policy, "definition": {"max-length": 1, "overflow": "reject-publish"}}
-    )
+    pools.refuse_beyond("gevent", 1)
     publisher = Publisher(app)
     refused: list[str] = []
 

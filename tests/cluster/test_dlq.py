@@ -157,9 +157,7 @@ def _delete_queue(fleet: Fleet) -> None:
 
 
 def _fill_queue(fleet: Fleet) -> None:
-    definition = {"max-length": 1, "overflow": "reject-publish"}
-    policy = {"pattern": "^gevent$", "priority": 99, "apply-to": "quorum_queues", "definition": definition}
-    fleet.declared.broker.put(f"/policies/{fleet.vhost}/full", policy)
+    fleet.declared.refuse_beyond("gevent", 1)
     time.sleep(2)
     with fleet.declared.connection("operator") as connection, connection.channel() as channel:
         for _ in range(50):

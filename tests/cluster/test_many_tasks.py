@@ -73,10 +73,7 @@ def test_the_queue_has_them_in_the_order_of_the_calls(fleet_of_one_queue: Declar
 
 
 def test_a_queue_that_becomes_full_holds_exactly_what_was_accepted(fleet_of_one_queue: DeclaredFleet, app: Any) -> None:
-    vhost = fleet_of_one_queue.plan.topology.vhost
-    limit = {"max-length": 50, "overflow": "reject-publish"}
-    policy = {"pattern": f"^{QUEUE}$", "priority": 99, "apply-to": "quorum_queues", "definition": limit}
-    fleet_of_one_queue.broker.put(f"/policies/{vhost}/full", policy)
+    fleet_of_one_queue.refuse_beyond(QUEUE, 50)
 
     def until_some_are_refused() -> list[Enqueued] | None:
         # The policy reaches the queue a moment later.
