@@ -12,7 +12,7 @@ import msgspec
 
 from fleet.dead_letters import LetterRequest, letter_queues
 from fleet.documents import producer_document
-from tests.cluster.brokers import DeclaredFleet
+from tests.cluster.brokers import PASSWORD, Broker, DeclaredFleet
 from tests.cluster.running_fleet import ROOT, eventually
 from tests.cluster.workers import sender
 
@@ -44,6 +44,24 @@ queues:
 """
 
 
+def dlq_command(*words: str, catalogue: Path, stack: str, fleet: str) -> list[str]:
+    """The words of a `fleet dlq` that answers in JSON."""
+    command = [sys.executable, "-m", "fleet", "dlq", *words]
+    return [*command, "-f", str(catalogue), "-s", stack, "--name", fleet, "--json"]
+
+
+def dlq_environment(broker: Broker, *, username: str, password: str) -> dict[str, str]:
+    """The variables of a person's shell: where the broker is, and the login of its user `operator`."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "FLEET_BROKER_HOST": broker.host,
+        "FLEET_BROKER_PORT": str(broker.amqp_port),
+        "FLEET_OPERATOR_USERNAME": username,
+        "FLEET_OPERATOR_PASSWORD": password,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
     """A fleet in the broker, with its catalogue beside it."""
@@ -56,18 +74,10 @@ class Fleet:
         return self.declared.plan.topology.vhost
 
     def command(self, *words: str) -> list[str]:
-        return [
-            sys.executable, "-m", "fleet", "dlq", *words,
-            "-f", str(self.catalogue), "-s", "dev", "--name", self.declared.plan.fleet, "--json",
-        ]  # fmt: skip
+        return dlq_command(*words, catalogue=self.catalogue, stack="dev", fleet=self.declared.plan.fleet)
 
     def environment(self) -> dict[str, str]:
-        found = self.declared.environment("operator")
-        login = {
-            "FLEET_OPERATOR_USERNAME": found.pop("FLEET_BROKER_USERNAME"),
-            "FLEET_OPERATOR_PASSWORD": found.pop("FLEET_BROKER_PASSWORD"),
-        }
-        return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **found, **login}
+        return dlq_environment(self.declared.broker, username=f"{self.vhost}-operator", password=PASSWORD)
 
     def dlq(self, *words: str, code: int = 0) -> Any:
         """What a command prints."""

@@ -1,14 +1,13 @@
 """Faults of the broker and of the way to it."""
 
-import os
 import subprocess
-import sys
 import time
 
 from tests.cluster.faults.fault import Scene
 from tests.cluster.faults.hands import disk_alarm, kill_pod, memory_alarm, without_binding
 from tests.cluster.faults.load import send
 from tests.cluster.faults.stage import NAME
+from tests.cluster.letters import dlq_command, dlq_environment
 from tests.cluster.running_fleet import ROOT, STACK
 
 ALARM_SECONDS = 15.0
@@ -82,18 +81,10 @@ def remove_binding(scene: Scene) -> None:
     scene.notes["unrouted"] = len(stage.dead_letters())
     assert scene.notes["unrouted"], "every message found its way without a binding"
     login = stage.fleet.secret("operator-user-credentials")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "FLEET_BROKER_HOST": stage.broker.host,
-        "FLEET_BROKER_PORT": str(stage.broker.amqp_port),
-        "FLEET_OPERATOR_USERNAME": login["username"],
-        "FLEET_OPERATOR_PASSWORD": login["password"],
-    }
-    command = [sys.executable, "-m", "fleet", "dlq", "replay", "unrouted", "-f", str(stage.catalogue_path)]
     done = subprocess.run(
-        [*command, "-s", STACK, "--name", NAME, "--json"],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        dlq_command("replay", "unrouted", catalogue=stage.catalogue_path, stack=STACK, fleet=NAME),
+        env=dlq_environment(stage.broker, username=login["username"], password=login["password"]),
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
