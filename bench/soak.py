@@ -19,7 +19,8 @@ from fleet.errors import FleetError
 from ops import sandbox_cli
 from ops.target import ROOT, own_environment
 from tests.cluster.faults.fault import Fault, run_fault, violations
-from tests.cluster.faults.stage import Stage, staged
+from tests.cluster.faults.stage import Stage
+from tests.cluster.faults.staging import staged
 from tests.cluster.faults.table import FAULTS
 from tests.cluster.running_fleet import sandbox_environment
 

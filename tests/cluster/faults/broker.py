@@ -6,7 +6,7 @@ import time
 from tests.cluster.faults.fault import Scene
 from tests.cluster.faults.hands import disk_alarm, kill_pod, memory_alarm, without_binding
 from tests.cluster.faults.load import send
-from tests.cluster.faults.stage import NAME
+from tests.cluster.faults.staging import NAME
 from tests.cluster.letters import dlq_command, dlq_environment
 from tests.cluster.running_fleet import ROOT, STACK
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.faults.fault import run_fault, violations
-from tests.cluster.faults.stage import Stage, staged
+from tests.cluster.faults.stage import Stage
+from tests.cluster.faults.staging import staged
 from tests.cluster.faults.table import IN_CI, fault
 from tests.cluster.running_fleet import sandbox_environment
 

@@ -10,7 +10,8 @@ import yaml
 from tests.cluster.faults.fault import Scene
 from tests.cluster.faults.hands import children_of, cut_off_from_broker, evict, kill_pod
 from tests.cluster.faults.load import send
-from tests.cluster.faults.stage import LIMIT_SECONDS, WORK_QUEUES, up
+from tests.cluster.faults.stage import WORK_QUEUES
+from tests.cluster.faults.staging import LIMIT_SECONDS, up
 from tests.cluster.running_fleet import eventually
 
 CHILDREN = 4
