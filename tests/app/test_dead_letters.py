@@ -1,4 +1,4 @@
-"""Dead letters over a broker of lists: which are meant, what is told of them, and that none is lost whatever happens."""
+"""Dead letters over a broker of lists: which are meant, and that none is lost whatever happens."""
 
 import contextlib
 import json
@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,109 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dead_letters.__main__ import operator_connections
-from app.dead_letters.handling import Handler
 from app.dead_letters.mailbox import FullError, ReturnedError, StoppedError
 from app.dead_letters.messages import Message, as_line, read_letter, replayed
-from fleet.dead_letters import LetterAnswer, LetterOutcome, LetterQueue, LetterRequest
-from fleet.documents import Route
+from fleet.dead_letters import LetterAnswer, LetterOutcome
 from fleet.errors import FleetError
+from tests.app.letter_box import NOW, Box, dead, handler
 
 ROOT = Path(__file__).parents[2]
-NOW = 1_800_000_000.0
-
-QUEUES = (
-    LetterQueue(name="mail", dead_letter_queue="mail-dead", shards=("mail",)),
-    LetterQueue(name="spread", dead_letter_queue="spread-dead", shards=("spread-0", "spread-1")),
-    LetterQueue(name="unrouted", dead_letter_queue="unrouted", shards=()),
-)
-
-
-def dead(
-    number: int | str, task: str = "shop.send", *, queue: str = "mail", reason: str = "rejected", **headers: Any
-) -> Message:
-    death = {"queue": queue, "reason": reason, "count": 2, "time": datetime(2026, 11, 26, 12, 0, 0)}  # noqa: DTZ001 - as py-amqp gives it
-    return Message(
-        body=b'[[1], {"a": 2}, {}]',
-        properties={"correlation_id": str(number), "priority": 9},
-        headers={"id": str(number), "task": task, "x-death": [death], **headers},
-        routing_key=f"{queue}-dead",
-    )
-
-
-class Box:
-    """A broker of lists; `fails_at` ends the process at that call, `refuses` says what a queue does to a publish."""
-
-    def __init__(
-        self,
-        letters: Mapping[str, list[Message]],
-        *,
-        refuses: Mapping[str, Exception] | None = None,
-        fails_at: int = -1,
-    ) -> None:
-        self.ready = {queue: list(found) for queue, found in letters.items()}
-        self.taken: list[tuple[str, Message]] = []
-        self.sent: dict[str, list[Message]] = {}
-        self.refuses = refuses or {}
-        self.fails_at = fails_at
-        self.calls = 0
-
-    def _call(self) -> None:
-        if self.calls == self.fails_at:
-            self.put_back()
-            raise KeyboardInterrupt
-        self.calls += 1
-
-    def count(self, queue: str) -> int | None:
-        return len(self.ready[queue]) if queue in self.ready else None
-
-    def take(self, queue: str) -> Message | None:
-        self._call()
-        if not self.ready[queue]:
-            return None
-        message = self.ready[queue].pop(0)
-        self.taken.append((queue, message))
-        return message
-
-    def publish(self, message: Message, queue: str) -> None:
-        self._call()
-        if queue in self.refuses:
-            raise self.refuses[queue]
-        self.sent.setdefault(queue, []).append(message)
-        self._call()
-
-    def remove(self, message: Message) -> None:
-        self._call()
-        self.taken = [(queue, taken) for queue, taken in self.taken if taken is not message]
-
-    def put_back(self) -> None:
-        for queue, message in reversed(self.taken):
-            self.ready[queue].insert(0, message)
-        self.taken = []
-
-    def ids(self, queue: str) -> list[str]:
-        return [str(message.headers["id"]) for message in self.ready.get(queue, [])]
-
-    def sent_ids(self, queue: str) -> list[str]:
-        return [str(message.headers["id"]) for message in self.sent.get(queue, [])]
-
-
-def handler(
-    box: Box, command: Any = "replay", queue: str = "mail", *, stopped_after: int = -1, **fields: Any
-) -> Handler:
-    request = LetterRequest(
-        command=command,
-        vhost="shop",
-        queues=QUEUES,
-        routes=(Route(pattern="shop.*", queue="mail"), Route(pattern="wide.*", queue="spread")),
-        names=(queue,),
-        **fields,
-    )
-    return Handler(
-        mailbox=box,
-        request=request,
-        clock=lambda: NOW,
-        is_stopped=lambda: 0 <= stopped_after <= len(box.sent_ids("mail")),
-    )
 
 
 def test_a_summary_counts_reasons_and_tasks() -> None:
@@ -299,44 +202,6 @@ def test_a_file_that_cannot_be_written_drops_nothing(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match="cannot be written"):
         handler(box, "drop", file=str(tmp_path / "no" / "folder")).drop()
     assert box.ids("mail-dead") == ["1"]
-
-
-@pytest.mark.parametrize(
-    ("headers", "shown"),
-    [
-        pytest.param({"argsrepr": "(***)", "kwargsrepr": "{}"}, "(***) {}", id="as-the-publisher-wants-them-shown"),
-        pytest.param({}, '[[1], {"a": 2}, {}]', id="else-the-body"),
-        pytest.param({"argsrepr": "x" * 900}, "x" * 497 + "...", id="shortened"),
-    ],
-)
-def test_the_arguments_that_are_shown(headers: dict[str, Any], shown: str) -> None:
-    """`argsrepr` is how an application hides what nobody should read."""
-    letter = dead(1, **headers)
-    assert read_letter(letter, unrouted=False, arguments=True).arguments == shown
-    assert read_letter(letter, unrouted=False, arguments=False).arguments is None
-
-
-def test_what_a_letter_says_of_itself() -> None:
-    headers: dict[str, Any] = {
-        "origin": "gen1@web",
-        "retries": 2,
-        "fleet_due_at": 5.0,
-        "fleet_replays": 1,
-        "expires": "2026",
-    }
-    letter = read_letter(dead(1, **headers), unrouted=False, arguments=False)
-    assert (letter.reason, letter.queue, letter.deaths, letter.sender) == ("rejected", "mail", 2, "gen1@web")
-    assert (letter.retries, letter.replays, letter.due_at, letter.expires) == (2, 1, 5.0, "2026")
-
-
-def test_a_task_that_its_worker_put_there() -> None:
-    """No death of RabbitMQ's is written; its replay carries nothing of the failure."""
-    failed = {"fleet_failed_in": "spread-1", "fleet_failed_at": 5.0, "fleet_error": "E: no", "fleet_traceback": "at"}
-    message = Message(body=b"", properties={}, headers={"id": "1", "task": "a", **failed}, routing_key="spread-dead")
-    letter = read_letter(message, unrouted=False, arguments=False)
-    assert (letter.reason, letter.queue, letter.dead_at, letter.deaths) == ("failed", "spread-1", 5.0, 1)
-    assert (letter.error, letter.traceback) == ("E: no", "at")
-    assert set(replayed(message, NOW).headers) == {"id", "task", "retries", "fleet_due_at", "fleet_replays"}
 
 
 AMQP_VALUES = st.recursive(
