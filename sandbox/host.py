@@ -57,11 +57,15 @@ def missing_capabilities(status: str) -> list[str]:
     return [name for name, bit in NEEDED_CAPABILITIES.items() if not effective >> bit & 1]
 
 
+def has_everything(cache: Path) -> bool:
+    """Whether every program and every image is in the cache, where nothing is half made."""
+    built = not any(family.missing(cache) for family in programs.FAMILIES)
+    return built and all(image.archive(cache).exists() for image in images.IMAGES)
+
+
 def needed_gib(folders: Folders) -> int:
     """Disk space that starting takes from here: much when programs have to be built, little when the cache has all."""
-    built = not any(family.missing(folders.cache) for family in programs.FAMILIES)
-    packed = all(image.archive(folders.cache).exists() for image in images.IMAGES)
-    return RUNNING_GIB if built and packed else RUNNING_GIB + COLD_GIB
+    return RUNNING_GIB if has_everything(folders.cache) else RUNNING_GIB + COLD_GIB
 
 
 def check_space(folders: Folders) -> None:

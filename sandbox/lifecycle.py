@@ -1,18 +1,15 @@
-"""`up`, `down`, `build` and `clean`: the order of the steps, and the lock that keeps two calls apart.
+"""`up`, `down`, `build` and `clean`: the order of the steps.
 
 Invariant: every step finds out for itself what is left to do. `up` on a running sandbox changes nothing and returns in
 a moment; `up` after an interruption goes on; `down` leaves no process, mount, address, rule, control group or file
 outside the cache, whatever state it meets.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -24,34 +21,13 @@ from sandbox.credentials import load_credentials
 from sandbox.errors import SandboxError
 from sandbox.folders import Folders
 from sandbox.images import make_image
+from sandbox.locks import locked, locked_cache
 from sandbox.node_files import NodePlan
 from sandbox.progress import Progress
 from sandbox.standins.install import install_plugins
 
 NODE_READY_WITHIN_SECONDS = 120
 PLATFORM_READY_WITHIN_SECONDS = 240
-LOCK_PATIENCE_SECONDS = 2400
-"""As long as a cold start may take on a slow machine: the second caller waits for the first."""
-
-
-@contextmanager
-def locked(file: Path, what: str, progress: Progress) -> Iterator[None]:
-    """Alone with a sandbox or with the cache; waits for another command to be done with it."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with file.open("w") as lock:
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        with progress.step(f"wait for another command that uses {what}"):
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise SandboxError(
-                            str(file), "another command holds the lock", "See what it does: ps -ef"
-                        ) from None
-                    time.sleep(0.5)
-        yield
 
 
 def up(folders: Folders, progress: Progress) -> None:
@@ -170,7 +146,10 @@ def is_up(folders: Folders) -> bool:
 def build(folders: Folders, progress: Progress) -> None:
     """Install, build and package what the cache lacks: images by the network while programs take the processors."""
     host.check_space(folders)
-    with locked(folders.cache / "build.lock", "the cache", progress), ThreadPoolExecutor(1) as network_side:
+    if host.has_everything(folders.cache) and not packages.missing_packages():
+        # Nothing to wait for, also while another command still clears away what its compilers kept.
+        return
+    with locked_cache(folders.cache, progress), ThreadPoolExecutor(1) as network_side:
         packages.install_missing(progress)
         # What an interrupted run left; before anything is made, because images and programs are made side by side.
         shutil.rmtree(folders.cache / "unfinished", ignore_errors=True)
