@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from sandbox.errors import BuildError, RefusalError
+from sandbox.locks import locked_cache
 from sandbox.programs import Family
 from sandbox.progress import Progress, Step
 
@@ -101,8 +102,19 @@ def written_as(package: str) -> str:
     return elements[-2] if re.fullmatch(r"v\d+", elements[-1]) else elements[-1]
 
 
+def provide_programs(families: Iterable[Family], cache: Path, progress: Progress) -> None:
+    """`build_programs` for whoever does not hold the cache's lock, which is taken where something is missing.
+
+    Raises: SandboxError when another command goes on building for too long, and what `build_programs` raises.
+    """
+    families = tuple(families)
+    if any(family.missing(cache) for family in families):
+        with locked_cache(cache, progress):
+            build_programs(families, cache, progress)
+
+
 def build_programs(families: Iterable[Family], cache: Path, progress: Progress) -> None:
-    """Build what the cache lacks, in the given order.
+    """Build what the cache lacks, in the given order; its caller is alone with the cache.
 
     Raises: RefusalError without a usable Go, BuildError with the compiler's words.
     """

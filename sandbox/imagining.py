@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from sandbox import programs
-from sandbox.building import build_programs
+from sandbox.building import provide_programs
 from sandbox.environment import PASSPHRASE
 from sandbox.progress import Progress
 from sandbox.standins import install
@@ -33,7 +33,7 @@ def imagined_variables(folder: Path, cache: Path, inherited: Mapping[str, str], 
         made.mkdir(parents=True)
     own = shutil.which("pulumi", path=inherited.get("PATH", os.defpath))
     if own is None:
-        build_programs((programs.PULUMI,), cache, progress)
+        provide_programs((programs.PULUMI,), cache, progress)
         _put(programs.program(cache, "pulumi"), programs_folder / "pulumi")
         for line in install.install_plugins(home, programs_folder):
             progress.say(line)

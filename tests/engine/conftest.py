@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from sandbox import programs
-from sandbox.building import build_programs
+from sandbox.building import provide_programs
 from sandbox.folders import find_folders
 from sandbox.progress import Progress
 from sandbox.standins import variables
@@ -41,7 +41,7 @@ def engine_variables(folder: Path) -> Mapping[str, str]:
     path = os.environ["PATH"]
     if missing := [name for name in ("pulumi", "kubectl") if shutil.which(name) is None]:
         cache = find_folders("celery-fleet", state=None, cache=None).cache
-        build_programs((programs.PULUMI, programs.KUBERNETES), cache, Progress())
+        provide_programs((programs.PULUMI, programs.KUBERNETES), cache, Progress())
         (folder / "bin").mkdir()
         for name in missing:
             # The CLI looks for language hosts beside its real file, so it has to be one here.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import host, lifecycle, locks, packages
+from sandbox import building, host, lifecycle, locks, packages, programs
 from sandbox.errors import SandboxError
 from sandbox.folders import Folders
 from sandbox.progress import Progress
@@ -42,3 +42,10 @@ def test_a_start_that_lacks_something_waits_for_who_builds(folders: Folders) -> 
     """Two compilers in one cache would do everything twice, and clear away under each other."""
     with pytest.raises(SandboxError, match="another command holds the lock"):
         lifecycle.build(folders, Progress())
+
+
+@pytest.mark.usefixtures("other_command")
+def test_programs_alone_are_not_built_beside_who_builds(folders: Folders) -> None:
+    """A review of what would change needs one of them, and would clear away what the others are compiled from."""
+    with pytest.raises(SandboxError, match="another command holds the lock"):
+        building.provide_programs([programs.PULUMI], folders.cache, Progress())

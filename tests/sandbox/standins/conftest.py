@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox import programs
-from sandbox.building import build_programs
+from sandbox.building import provide_programs
 from sandbox.folders import find_folders
 from sandbox.progress import Progress
 from sandbox.standins.install import install_plugins
@@ -75,7 +75,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server without nodes; its programs are built first where they are missing."""
     folder = tmp_path_factory.mktemp("api-server")
     cache = find_folders("celery-fleet", state=None, cache=None).cache
-    build_programs((programs.ETCD, programs.KUBERNETES), cache, Progress())
+    provide_programs((programs.ETCD, programs.KUBERNETES), cache, Progress())
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     (folder / "accounts.key").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -139,7 +139,7 @@ def wait_until_ready(server: ApiServer, folder: Path) -> None:
 def pulumi_environment(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Variables in which `pulumi` runs with the stand-ins against the API server."""
     folder = tmp_path_factory.mktemp("pulumi")
-    build_programs((programs.PULUMI,), api_server.cache, Progress())
+    provide_programs((programs.PULUMI,), api_server.cache, Progress())
     (folder / "bin").mkdir()
     # The CLI looks for language hosts beside its real file, so it has to be one here.
     (folder / "bin" / "pulumi").hardlink_to(programs.program(api_server.cache, "pulumi"))
