@@ -20,9 +20,10 @@ from sandbox.standins.cert_manager.authority import brought_authority
 from sandbox.standins.cert_manager.issuing import (
     Order,
     Signer,
-    fits,
+    is_authority,
+    kept_key,
     new_key,
-    read_key,
+    read_pair,
     renewal_time,
     signed,
     why_another,
@@ -125,10 +126,13 @@ class Controllers:
         data = await self._data(Key("Secret", namespace, name))
         if not {"tls.crt", "tls.key"} <= data.keys():
             raise NotReadyError("ErrGetKeyPair", f'Error getting keypair for CA issuer: secret "{name}" not found')
-        certificate = x509.load_pem_x509_certificate(data["tls.crt"].encode())
-        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+        try:
+            certificate, signing = read_pair(data)
+        except ValueError as error:
+            raise NotReadyError("ErrGetKeyPair", f"Error getting keypair for CA issuer: {error}") from None
+        if not is_authority(certificate):
             raise NotReadyError("ErrInvalidKeyPair", "Signing CA is not a certificate authority: isCA is false")
-        return Signer(certificate=certificate, key=read_key(data["tls.key"]))
+        return Signer(certificate=certificate, key=signing)
 
     async def _data(self, key: Key) -> dict[str, str]:
         secret = await self._api.get(key)
@@ -171,9 +175,7 @@ class Controllers:
         return min(LOOKED_AGAIN_SECONDS, max(1.0, (renewal - self._now()).total_seconds()))
 
     def _issued(self, order: Order, data: Mapping[str, str], signer: Signer | None) -> dict[str, str]:
-        key = read_key(data["tls.key"]) if order.keeps_key and data.get("tls.key") else None
-        if key is None or not fits(order, key):
-            key = new_key(order)
+        key = kept_key(order, data) or new_key(order)
         certificate = signed(order, key, signer, self._now())
         authority = certificate if signer is None else signer.certificate
         return {

@@ -103,11 +103,43 @@ def fits(order: Order, key: Key) -> bool:
 
 
 def read_key(pem: str) -> Key:
-    """A private key from its Secret."""
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    """A private key from its Secret.
+
+    Raises: ValueError when it is none that cert-manager makes.
+    """
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except TypeError as error:
+        # It has a password.
+        raise ValueError(str(error)) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise TypeError("the key is of no kind that cert-manager makes")
+        raise ValueError("the key is of no kind that cert-manager makes")
     return key
+
+
+def read_pair(data: Mapping[str, str]) -> tuple[x509.Certificate, Key]:
+    """Certificate and key of a Secret's `data`, where both are there.
+
+    Raises: ValueError that says what the Secret holds instead.
+    """
+    try:
+        certificate, key = x509.load_pem_x509_certificate(data["tls.crt"].encode()), read_key(data["tls.key"])
+    except ValueError as error:
+        raise ValueError(f"Secret contains invalid data: {error}") from None
+    if key.public_key() != certificate.public_key():
+        raise ValueError("Secret contains a private key that does not match the certificate")
+    return certificate, key
+
+
+def kept_key(order: Order, data: Mapping[str, str]) -> Key | None:
+    """The key of a Secret's `data` that its next certificate is for too; None where there is none that may stay."""
+    if not order.keeps_key or not data.get("tls.key"):
+        return None
+    try:
+        key = read_key(data["tls.key"])
+    except ValueError:
+        return None
+    return key if fits(order, key) else None
 
 
 def written_key(order: Order, key: Key) -> str:
@@ -167,9 +199,10 @@ def why_another(
     """
     if not {"tls.crt", "tls.key"} <= data.keys():
         return "Issuing certificate as Secret does not exist, or holds no certificate with its key"
-    certificate, key = x509.load_pem_x509_certificate(data["tls.crt"].encode()), read_key(data["tls.key"])
-    if key.public_key() != certificate.public_key():
-        return "Issuing certificate as Secret contains a private key that does not match the certificate"
+    try:
+        certificate, key = read_pair(data)
+    except ValueError as error:
+        return f"Issuing certificate as {error}"
     if issuer != issued_by:
         return "Issuing certificate as Secret was previously issued by another issuer"
     if not fits(order, key) or _names(certificate) != {*order.dns_names, *order.ip_addresses}:
@@ -182,6 +215,14 @@ def why_another(
 def renewal_time(order: Order, certificate: x509.Certificate) -> datetime.datetime:
     """When it is made anew."""
     return certificate.not_valid_after_utc - datetime.timedelta(seconds=order.renew_before_seconds)
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it may sign others."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _names(certificate: x509.Certificate) -> set[str]:

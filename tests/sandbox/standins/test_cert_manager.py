@@ -15,7 +15,7 @@ from sandbox.standins.api_server import Key, Object
 from sandbox.standins.cert_manager.authority import brought_authority
 from sandbox.standins.cert_manager.controllers import Controllers, NotReadyError
 from sandbox.standins.cert_manager.issuing import parse_duration
-from sandbox.standins.secret_data import decode_data
+from sandbox.standins.secret_data import decode_data, encode_data
 from sandbox.standins.work_queue import RetryLaterError
 from tests.sandbox.standins.rabbitmq_fakes import InMemoryApiServer
 
@@ -148,6 +148,10 @@ def _deletion(bench: Bench) -> None:
     del bench.api.objects[Key("Secret", "shop", "broker-tls")]
 
 
+def _garbage(bench: Bench) -> None:
+    bench.api.objects[Key("Secret", "shop", "broker-tls")]["data"]["tls.key"] = encode_data({"": "no key"})[""]
+
+
 def _request(bench: Bench) -> None:
     issuing = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "re-issuance"}
     bench.api.objects[bench.key]["status"]["conditions"].append(issuing)
@@ -161,6 +165,7 @@ def _request(bench: Bench) -> None:
         pytest.param(_kind_of_key, id="another-kind-of-key"),
         pytest.param(_time, id="a-third-of-its-time-is-left"),
         pytest.param(_deletion, id="its-secret-is-gone"),
+        pytest.param(_garbage, id="its-secret-holds-no-key"),
         pytest.param(_request, id="asked-for-as-cmctl-renew-does"),
     ],
 )
@@ -229,6 +234,15 @@ def test_a_certificate_that_is_no_authority_signs_nothing() -> None:
     )
     assert "no" in (found.look(Key("Issuer", "shop", "false")) or "")
     assert found.condition(Key("Issuer", "shop", "false"))["reason"] == "ErrInvalidKeyPair"
+
+
+def test_an_issuer_whose_keypair_cannot_be_read_is_not_ready() -> None:
+    """The condition says what is wrong with it."""
+    found, issuer = Bench(), Key("ClusterIssuer", "", "fleet-sandbox")
+    found.settle()
+    found.api.objects[Key("Secret", "cert-manager", "fleet-sandbox")]["data"] |= encode_data({"tls.crt": "none"})
+    assert found.look(issuer) is not None
+    assert (found.condition(issuer)["status"], found.condition(issuer)["reason"]) == ("False", "ErrGetKeyPair")
 
 
 def test_what_is_no_duration_is_told() -> None:
