@@ -3,6 +3,7 @@
 Invariant: a connection that failed is never waited for when it is given up.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from kombu import Connection
 
 from app.connections import Connections
-from app.transport import GOODBYE_SECONDS, TRANSPORT
+from app.transport import TRANSPORT
 
 
 def connect_broker(connections: Connections, vhost: str, *, name: str, **options: Any) -> Any:
@@ -30,26 +31,18 @@ def connect_broker(connections: Connections, vhost: str, *, name: str, **options
 
 
 @contextmanager
-def pooled_connection(app: Any, *, timeout_seconds: float) -> Iterator[Any]:
-    """A connection of the application's pool, given up when the block fails: the pool makes another.
+def pooled_connection(app: Any, *, at_most_seconds: float = math.inf) -> Iterator[Any]:
+    """A connection of the application's pool, given up without a word to the broker when the block fails: its next use connects anew.
+
+    One that is free is waited for as long as the setting `broker_pool_acquire_timeout` says, or less.
 
     Raises: kombu's LimitExceeded when none is free in time.
     """
-    with app.pool.acquire(block=True, timeout=timeout_seconds) as connection:
+    acquire_seconds = min(app.conf.broker_pool_acquire_timeout, at_most_seconds)
+    with app.pool.acquire(block=True, timeout=acquire_seconds) as connection:
         try:
             yield connection
         except BaseException:
-            abandon(connection)
+            # A broker that blocks publishers answers no `close` either (`app.transport`).
+            connection.collect()
             raise
-
-
-def abandon(connection: Any) -> None:
-    """Close a kombu connection without a word to the broker; the next use of it would connect anew.
-
-    A broker that blocks publishers (memory or disk alarm) does not read, so it answers no `close` either, and py-amqp waits for that answer without
-    a bound: whoever publishes would hang until the alarm is over (py-amqp 5.4.2, `Channel.close`; kombu 5.7 closes what its pool replaces).
-    """
-    if connection.connected:
-        # TLS says goodbye when it is closed and waits for the answer.
-        connection.connection.transport.sock.settimeout(GOODBYE_SECONDS)
-    connection.collect()

@@ -106,9 +106,8 @@ class _Batch:
 
     def publish(self) -> None:
         """Send everything and wait for the confirms; what stops it is kept for `outcomes`."""
-        acquire_seconds = max(0.0, min(self._end - time.monotonic(), self._app.conf.broker_pool_acquire_timeout))
         try:
-            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+            with pooled_connection(self._app, at_most_seconds=max(0.0, self._end - time.monotonic())) as connection:
                 left = max(0.001, self._end - time.monotonic())
                 connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=left)
                 channel = connection.channel()

@@ -77,8 +77,7 @@ class Publisher:
 
         def enqueue_one() -> None:
             before()
-            acquire_seconds = self._app.conf.broker_pool_acquire_timeout
-            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+            with pooled_connection(self._app) as connection:
                 publish(self._app.tasks[call.name], call, connection=connection)
 
         self._within_time(enqueue_one)
@@ -104,8 +103,7 @@ class Publisher:
         """
 
         def revoke() -> None:
-            acquire_seconds = self._app.conf.broker_pool_acquire_timeout
-            with pooled_connection(self._app, timeout_seconds=acquire_seconds) as connection:
+            with pooled_connection(self._app) as connection:
                 mailbox = self._app.control.mailbox(connection)
                 mailbox.producer_pool = _BoundedProducers(connection, self._app.conf.task_publish_retry_policy)
                 mailbox.abcast("revoke", {"task_id": task_id, "terminate": True, "signal": "SIGTERM"})
