@@ -9,8 +9,6 @@ from typing import Any
 
 from celery.concurrency import asynpool, prefork
 
-POOL = "app.worker.prefork:TaskPool"
-
 LOOK_AGAIN_SECONDS = (0.05, 0.5)
 """When the pool looks again for a child whose pipe has closed."""
 
@@ -31,6 +29,6 @@ class AsynPool(asynpool.AsynPool):
 
 
 class TaskPool(prefork.TaskPool):
-    """Named by the worker's option `pool`."""
+    """Named by the worker's option `pool` (`app.worker.running`)."""
 
     Pool = AsynPool

@@ -22,13 +22,15 @@ from app.worker.failures import keep_failed_tasks
 from app.worker.health import run_folder
 from app.worker.logs import log_worker
 from app.worker.metrics import WorkerMetrics
-from app.worker.prefork import POOL as PREFORK_POOL
 from app.worker.process import began_at
 from app.worker.requests import Observer, observe_tasks
 from app.worker.serving import metrics_port, serve
 from app.worker.stopping import stop_softly
 from fleet.documents import WorkerDocument, document_path
 from fleet.sizing import Pool, Shutdown
+
+PREFORK_POOL = "app.worker.prefork:TaskPool"
+"""By name: other pools do without its imports."""
 
 logger = logging.getLogger(__name__)
 
