@@ -21,6 +21,7 @@ from app.web.limits import DEFAULTS
 from bench.results_file import keep_figures
 from bench.throughput import tasks
 from bench.throughput.place import QUEUE, Place, place, web
+from bench.throughput.sample import is_alive
 from tests.app.malformed import BadRequest, bad_requests, malformed_messages
 from tests.cluster.running_fleet import eventually
 
@@ -36,7 +37,6 @@ def messages(here: Place) -> dict[str, Any]:
     log = here.folder / "ran"
     kinds: Counter[str] = Counter()
     with here.worker("durable", slots=2, multiplier=1) as process:
-        pid = process.pid
         connection = here.client("producer")
         channel = connection.channel()
         channel.confirm_select()
@@ -61,7 +61,7 @@ def messages(here: Place) -> dict[str, Any]:
             every_seconds=1,
         )
         connection.collect()
-        alive = process.is_running() and process.pid == pid
+        alive = is_alive(process)
     ran = len(log.read_text().splitlines()) - 1
     return {"sent": MESSAGES, "kinds": len(kinds), "dead_lettered": dead, "ran": ran, "workers_ended": int(not alive)}
 
@@ -102,7 +102,7 @@ def requests(here: Place) -> dict[str, Any]:
     before = _count(here, QUEUE)
     with web(here, PORT) as (address, process):
         answers = asyncio.run(_ask_all(address))
-        alive = process.is_running()
+        alive = is_alive(process)
     return {
         "sent": REQUESTS,
         "refused": sum(answers.values()),

@@ -26,6 +26,11 @@ class Sample:
         return self.count / self.seconds
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it has not ended; one that nobody has waited for yet still counts as running for psutil (7.2, `is_running`)."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def cpu_of(process: psutil.Process) -> float:
     """CPU seconds of a process and the children that it has."""
     found = [process, *process.children(recursive=True)]
