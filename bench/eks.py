@@ -4,7 +4,6 @@ AWS, its registry and its cluster are stood in for, so the seconds are those of 
 them. Each figure goes into `bench/results/eks.json` as soon as it is known, so an interrupted run keeps what it had.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -13,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.results_file import keep_figures
+from bench.measuring import measure_each, names_asked
 from ops.progress import Progress
 from ops.scanning import scan_python
 from ops.target import own_environment
@@ -24,6 +24,7 @@ from tests.engine.conftest import ROOT, engine_variables, new_aws_project
 from tests.scan.findings import findings_unexplained
 
 NAME = "eks"
+COMMAND = "python -m bench.eks"
 ENVIRONMENTS = ("dev", "staging", "prod")
 ROUNDS = 3
 ENGINE_TESTS = "tests/engine/test_environments.py"
@@ -84,18 +85,11 @@ MEASUREMENTS: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m bench.eks", description=__doc__)
-    parser.add_argument("figure", nargs="+", choices=[*MEASUREMENTS, "all"], help="what to measure")
-    asked = parser.parse_args().figure
+    asked = names_asked(COMMAND, __doc__, MEASUREMENTS, purpose="what to measure")
     with tempfile.TemporaryDirectory(prefix="eks-bench-") as folder:
         environment = engine_variables(Path(folder))
-        for name in [name for name in MEASUREMENTS if name in asked or "all" in asked]:
-            print(f"measuring {name}", flush=True)
-            figures = MEASUREMENTS[name](environment)
-            path = keep_figures(NAME, "python -m bench.eks all", environment, figures)
-            for figure, value in figures.items():
-                print(f"  {figure}: {value}")
-            print(f"  kept in {path}", flush=True)
+        chosen = {name: partial(MEASUREMENTS[name], environment) for name in asked}
+        measure_each(NAME, f"{COMMAND} all", chosen, lambda: environment)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,20 @@
 Each figure goes into `bench/results/first-fleet.json` as soon as it is known, so an interrupted run keeps what it had.
 """
 
-import argparse
 import os
 from collections.abc import Callable
 from typing import Any
 
 from bench import starts
 from bench.from_zero import zero
+from bench.measuring import measure_each, names_asked
 from bench.memory import memory
 from bench.previews import preview
-from bench.results_file import keep_figures
 from fleet.errors import FleetError
 from tests.cluster.running_fleet import running_fleet, sandbox_environment
 
 NAME = "first-fleet"
+COMMAND = "python -m bench.first_fleet"
 
 
 def _zero() -> dict[str, Any]:
@@ -44,18 +44,8 @@ def _environment() -> dict[str, str]:
 
 def main() -> None:
     """Measure what was asked for, in the order that lets each find what it needs."""
-    parser = argparse.ArgumentParser(prog="python -m bench.first_fleet", description=__doc__)
-    parser.add_argument("figure", nargs="+", choices=[*MEASUREMENTS, "all"], help="what to measure")
-    asked = parser.parse_args().figure
-    chosen = [name for name in MEASUREMENTS if name in asked or "all" in asked]
-    for name in chosen:
-        print(f"measuring {name}", flush=True)
-        figures = MEASUREMENTS[name]()
-        command = "python -m bench.first_fleet all"
-        path = keep_figures(NAME, command, _environment(), figures)
-        for figure, value in figures.items():
-            print(f"  {figure}: {value}")
-        print(f"  kept in {path}", flush=True)
+    asked = names_asked(COMMAND, __doc__, MEASUREMENTS, purpose="what to measure")
+    measure_each(NAME, f"{COMMAND} all", {name: MEASUREMENTS[name] for name in asked}, _environment)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Four classes of queues, ten traces each, one seed and two held out. Each group o
 What the figures mean is in bench/README.md, what is modelled in docs/explanation/simulation.md.
 """
 
-import argparse
 import os
 import statistics
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from bench.measuring import names_asked
 from bench.queue_classes import DURATION_SECONDS, SLOW, WORLD, classes
 from bench.results_file import keep_figures
 from fleet.scaling import AutoscalingPlan
@@ -237,10 +237,7 @@ GROUPS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def main() -> None:
     """Simulate what was asked for and keep the figures."""
-    parser = argparse.ArgumentParser(prog="python -m bench.plan", description=__doc__)
-    parser.add_argument("group", nargs="+", choices=[*GROUPS, "all"], help="what to simulate")
-    asked = parser.parse_args().group
-    for name in [name for name in GROUPS if name in asked or "all" in asked]:
+    for name in names_asked("python -m bench.plan", __doc__, GROUPS, purpose="what to simulate"):
         print(f"measuring {name}", flush=True)
         path = keep_figures(NAME, "python -m bench.plan all", os.environ, GROUPS[name]())
         print(f"  kept in {path}", flush=True)

@@ -5,7 +5,6 @@ soon as it is known, so an interrupted run keeps what it had. Seconds of CPU are
 hardly changes; `policy_overhead_ratio` is made of them.
 """
 
-import argparse
 import os
 import re
 import resource
@@ -17,13 +16,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bench.measuring import measure_each, names_asked
 from bench.previews import many_queues
-from bench.results_file import keep_figures
 from ops import preview_engine
 from ops.checkouts import copy_work_tree
 from ops.preview_engine import Engine
@@ -34,6 +34,7 @@ from stacks.review.gates import judge
 from stacks.review.recording import record_preview
 
 NAME = "pull-requests"
+COMMAND = "python -m bench.pull_requests"
 ROUNDS = 3
 MANY_QUEUES = 100
 LARGE_BROKER = {"memory": "16Gi", "storage": "10Gi"}
@@ -141,17 +142,10 @@ MEASUREMENTS: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m bench.pull_requests", description=__doc__)
-    parser.add_argument("figure", nargs="+", choices=[*MEASUREMENTS, "all"], help="what to measure")
-    asked = parser.parse_args().figure
+    asked = names_asked(COMMAND, __doc__, MEASUREMENTS, purpose="what to measure")
     environ = own_environment(os.environ)
-    for name in [name for name in MEASUREMENTS if name in asked or "all" in asked]:
-        print(f"measuring {name}", flush=True)
-        figures = MEASUREMENTS[name](environ)
-        path = keep_figures(NAME, "python -m bench.pull_requests all", environ, figures)
-        for figure, value in figures.items():
-            print(f"  {figure}: {value}")
-        print(f"  kept in {path}", flush=True)
+    chosen = {name: partial(MEASUREMENTS[name], environ) for name in asked}
+    measure_each(NAME, f"{COMMAND} all", chosen, lambda: environ)
 
 
 if __name__ == "__main__":
