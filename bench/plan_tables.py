@@ -3,7 +3,6 @@
 Invariant: no figure of that section is typed; a test compares the section with what stands in the results file.
 """
 
-import json
 import statistics
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan import NAME
-from bench.results_file import RESULTS
+from bench.results_file import load_figures, write_section
 from fleet.simulate.traces import SMOOTH
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "designs" / "scaling.md"
@@ -111,18 +110,9 @@ def _proposal(figures: dict[str, Any]) -> Iterator[str]:
             yield f"| {declared} | {form} | {cells} |"
 
 
-def load_figures() -> dict[str, Any]:
-    """What the bench kept."""
-    figures: dict[str, Any] = json.loads((RESULTS / f"{NAME}.json").read_text(encoding="utf-8"))["figures"]
-    return figures
-
-
 def main() -> None:
     """Write the section."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}{section(load_figures())}{END}{after}", encoding="utf-8")
+    write_section(DOCUMENT, BEGIN, END, section(load_figures(NAME)))
     sys.stdout.write(f"{DOCUMENT}\n")
 
 

@@ -51,6 +51,23 @@ def _said(environment: Mapping[str, str], name: str, pattern: str, *command: str
     return {name: found[0]} if found else {}
 
 
+def load_figures(name: str) -> dict[str, Any]:
+    """The figures of `bench/results/<name>.json`; none where nothing has been measured yet."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {}
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return figures
+
+
+def write_section(document: Path, begin: str, end: str, section: str) -> None:
+    """Put what quotes the figures between two markers of a document."""
+    text = document.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    document.write_text(f"{before}{begin}{section}{end}{after}", encoding="utf-8")
+
+
 def keep_figures(name: str, command: str, environment: Mapping[str, str], figures: Mapping[str, Any]) -> Path:
     """Writes the figures into `bench/results/<name>.json`, beside those that are there already."""
     path = RESULTS / f"{name}.json"

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.results_file import keep_figures
-from bench.soak_table import NAME, load_figures, write_document
+from bench.results_file import keep_figures, load_figures
+from bench.soak_table import NAME, write_document
 from fleet.errors import FleetError
 from ops import sandbox_cli
 from ops.target import ROOT, own_environment
@@ -52,7 +52,7 @@ def _run(stage: Stage, fault: Fault) -> list[str]:
         return [str(error)]
     violated = list(violations(fault, outcome))
     figures = outcome.figures()
-    before = load_figures().get(fault.name, {})
+    before = load_figures(NAME).get(fault.name, {})
     runs = 0 if violated else int(before.get("runs_without_violation", 0)) + 1
     keep_figures(
         NAME, COMMAND, stage.fleet.environment, {fault.name: {**figures, "runs_without_violation": runs}}

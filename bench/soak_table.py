@@ -3,12 +3,11 @@
 Invariant: no figure of that section is typed; a test compares the section with what stands in the results file.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.results_file import RESULTS
+from bench.results_file import load_figures, write_section
 from tests.cluster.faults.table import FAULTS
 
 NAME = "faults"
@@ -61,18 +60,6 @@ def _missing(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield f"Not run yet: {', '.join(missing)}."
 
 
-def load_figures() -> dict[str, dict[str, Any]]:
-    """What the bench kept; nothing where it has never run."""
-    path = RESULTS / f"{NAME}.json"
-    if not path.exists():
-        return {}
-    figures: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    return figures
-
-
 def write_document() -> None:
     """Write the section."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}{section(load_figures())}{END}{after}", encoding="utf-8")
+    write_section(DOCUMENT, BEGIN, END, section(load_figures(NAME)))

@@ -1,12 +1,11 @@
 """Writes the figures of the results file into docs/explanation/throughput.md, wherever a table names one."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.results_file import RESULTS
+from bench.results_file import load_figures
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/throughput.md"
 ROW = re.compile(r"^\| (?P<path>[a-z]\w*(?:\.\w+)+) \| (?P<value>[^|]*?) \|", re.MULTILINE)
@@ -25,7 +24,7 @@ def figure(figures: Mapping[str, Any], path: str) -> str:
 
 def write_page() -> None:
     """Nothing but the values changes; one that has not been measured stays."""
-    figures = json.loads((RESULTS / "throughput.json").read_text(encoding="utf-8"))["figures"]
+    figures = load_figures("throughput")
 
     def row(found: re.Match[str]) -> str:
         try:
