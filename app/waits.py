@@ -6,6 +6,7 @@ once a second, and what cannot be written waits for the next second.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -79,6 +80,15 @@ def stamp_due_times() -> None:
 def _stamp(headers: dict[str, Any], **_: Any) -> None:
     eta = headers.get("eta")
     headers[DUE_HEADER] = datetime.fromisoformat(eta).timestamp() if eta else time.time()
+
+
+def seconds_since(due: Any, now: float) -> float | None:
+    """The wait of a task that a header says was due; None for a header that is missing or no time. Publishers write what they like."""
+    try:
+        wait_seconds = now - float(due)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(0.0, wait_seconds) if math.isfinite(wait_seconds) else None
 
 
 class QueueCounters:

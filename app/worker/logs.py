@@ -17,7 +17,7 @@ from celery.apps import worker as celery_worker
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 
 from app.logs import keep_celery_from_logging, set_up_logging
-from app.waits import DUE_HEADER
+from app.waits import DUE_HEADER, seconds_since
 from app.worker.outcomes import TaskOutcome
 from fleet.documents import WorkerDocument
 
@@ -83,8 +83,8 @@ def log_tasks() -> None:
 
 def _tell_start(task: Any, **_: Any) -> None:
     request = task.request
-    due = getattr(request, DUE_HEADER, None)
-    wait = None if due is None else round(max(0.0, time.time() - float(due)), 3)
+    waited = seconds_since(getattr(request, DUE_HEADER, None), time.time())
+    wait = None if waited is None else round(waited, 3)
     setattr(request, STARTED_MARK, (time.monotonic(), wait))
     after = "" if wait is None else f" after a wait of {wait:.3f} s"
     logger.info("task %s[%s] started%s", task.name, request.id, after, extra=_known(wait_seconds=wait))

@@ -5,7 +5,6 @@ children that come and go; a run that started is told once when it has ended. Fa
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from celery import signals
 from celery.worker.request import Request
 from kombu.utils.imports import symbol_by_name
 
-from app.waits import DUE_HEADER
+from app.waits import DUE_HEADER, seconds_since
 from app.worker.outcomes import TaskOutcome, outcome_of, unpacked
 
 logger = logging.getLogger(__name__)
@@ -116,15 +115,6 @@ def _observing(on_success: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return observed
-
-
-def seconds_since(due: Any, now: float) -> float | None:
-    """The wait of a task that a header says was due; None for a header that is missing or no time. Publishers write what they like."""
-    try:
-        wait_seconds = now - float(due)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return max(0.0, wait_seconds) if math.isfinite(wait_seconds) else None
 
 
 def observe_tasks(app: Any, observers: Sequence[Observer]) -> None:
