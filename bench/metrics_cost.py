@@ -23,6 +23,7 @@ import msgspec
 import psutil
 
 from bench.results_file import keep_figures
+from bench.throughput.sample import cpu_of
 from fleet.documents import WorkerDocument
 from tests.cluster.brokers import Broker, DeclaredFleet, broker_at, broker_of, declared, named_broker, plan_of
 from tests.cluster.pools import catalogue_of_pools
@@ -88,12 +89,6 @@ def _done_at(log: Path, count: int) -> float:
     raise SystemExit(f"{count} tasks did not end within {LONGEST_SECONDS:g} s; nothing was recorded")
 
 
-def _cpu_seconds(pid: int) -> float:
-    process = psutil.Process(pid)
-    times = [found.cpu_times() for found in (process, *process.children(recursive=True))]
-    return sum(found.user + found.system for found in times)
-
-
 def drain(fleet: DeclaredFleet, pool: str, *, counted: bool) -> tuple[float, float]:
     """Tasks a second, and milliseconds of CPU a task, of one worker."""
     with tempfile.TemporaryDirectory(prefix="metrics-cost-") as name:
@@ -107,9 +102,10 @@ def drain(fleet: DeclaredFleet, pool: str, *, counted: bool) -> tuple[float, flo
             working(fleet, pool, folder, _several, more=variables) as worker,
             scraped() if counted else nullcontext(),
         ):
-            begin, used = _done_at(log, WARM_TASKS), _cpu_seconds(worker.process.pid)
+            process = psutil.Process(worker.process.pid)
+            begin, used = _done_at(log, WARM_TASKS), cpu_of(process)
             end = _done_at(log, TASKS)
-            used = _cpu_seconds(worker.process.pid) - used
+            used = cpu_of(process) - used
             worker.stop()
     measured = TASKS - WARM_TASKS
     return measured / (end - begin), 1000 * used / measured

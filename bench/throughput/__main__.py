@@ -15,7 +15,7 @@ from bench.results_file import keep_figures
 from bench.throughput import draining, publishing, web_load
 from bench.throughput.page import write_page
 from bench.throughput.place import Place, place
-from bench.throughput.sample import Sample, measure_rounds, ratio, summed_up
+from bench.throughput.sample import Sample, measure_rounds, percentile, ratio, summed_up
 
 STEADY_PER_SECOND = 100.0
 
@@ -51,8 +51,8 @@ def drain(here: Place, count: int, rounds: int) -> tuple[dict[str, Any], dict[st
     for variant in ("stock", "durable"):
         waits = sorted(draining.waits(here, variant, per_second=STEADY_PER_SECOND, count=300))
         figures[f"{variant}_x1"] |= {
-            "steady_wait_p50_ms": round(1000 * waits[len(waits) // 2], 2),
-            "steady_wait_p99_ms": round(1000 * waits[len(waits) * 99 // 100], 2),
+            "steady_wait_p50_ms": round(1000 * percentile(waits, 50), 2),
+            "steady_wait_p99_ms": round(1000 * percentile(waits, 99), 2),
         }
     return figures, {
         "durable_over_stock_x1": ratio(found, "durable_x1", "stock_x1"),

@@ -89,13 +89,6 @@ class Place:
         for vhost, queue in ((self.fleet.plan.topology.vhost, QUEUE), (self.stock_vhost, STOCK_QUEUE)):
             self.broker.api.delete(f"/queues/{vhost}/{queue}/contents")
 
-    def ready(self) -> int:
-        """Messages of the durable queue, now."""
-        connection = self.client("worker")
-        found = int(connection.channel().queue_declare(QUEUE, passive=True).message_count)
-        connection.close()
-        return found
-
     @contextmanager
     def worker(self, variant: str, *, slots: int, multiplier: int) -> Iterator[psutil.Process]:
         """A worker that takes up tasks, of either variant."""

@@ -43,6 +43,11 @@ def memory_of(process: psutil.Process) -> float:
     return float(sum(each.memory_full_info().pss for each in found)) / 2**20
 
 
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Of values in ascending order."""
+    return ordered[len(ordered) * percent // 100]
+
+
 def summed_up(samples: Sequence[Sample]) -> dict[str, Any]:
     """Medians over the rounds; percentiles over all calls."""
     figures: dict[str, Any] = {
@@ -53,8 +58,8 @@ def summed_up(samples: Sequence[Sample]) -> dict[str, Any]:
     }  # fmt: skip
     latencies = sorted(latency for sample in samples for latency in sample.latencies)
     if latencies:
-        figures["p50_ms"] = round(1000 * latencies[len(latencies) // 2], 3)
-        figures["p99_ms"] = round(1000 * latencies[len(latencies) * 99 // 100], 3)
+        figures["p50_ms"] = round(1000 * percentile(latencies, 50), 3)
+        figures["p99_ms"] = round(1000 * percentile(latencies, 99), 3)
     if memories := [sample.memory_mib for sample in samples if sample.memory_mib is not None]:
         figures["memory_mib"] = round(statistics.median(memories))
     return figures

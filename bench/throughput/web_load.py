@@ -11,7 +11,7 @@ import psutil
 
 from bench.throughput import tasks
 from bench.throughput.place import Place, web
-from bench.throughput.sample import Sample, cpu_of, measure_rounds, memory_of, ratio, summed_up
+from bench.throughput.sample import Sample, cpu_of, measure_rounds, memory_of, percentile, ratio, summed_up
 
 PORT = 18099
 CLIENTS = 16
@@ -33,11 +33,11 @@ def measure(here: Place, *, count: int, rounds: int, tell: Any) -> tuple[dict[st
         half = [asyncio.run(_steady(address + PATHS["post"], per_second=full / 2, seconds=3)) for _ in range(rounds)]
         memory = round(memory_of(process))
     figures = {name: summed_up([each[name] for each in found]) for name in PATHS}
-    usual = sorted(half, key=lambda latencies: latencies[len(latencies) * 99 // 100])[len(half) // 2]
+    usual = sorted(half, key=lambda latencies: percentile(latencies, 99))[len(half) // 2]
     figures["post"] |= {
         "half_load_per_second": round(full / 2),
-        "half_load_p50_ms": round(1000 * usual[len(usual) // 2], 2),
-        "half_load_p99_ms": round(1000 * usual[len(usual) * 99 // 100], 2),
+        "half_load_p50_ms": round(1000 * percentile(usual, 50), 2),
+        "half_load_p99_ms": round(1000 * percentile(usual, 99), 2),
         "memory_mib": memory,
     }
     here.purge()
