@@ -25,9 +25,9 @@ from fleet.environment import default_environment
 from fleet.loading import load_plan
 from fleet.plan import QueuePlan
 from fleet.simulate.engine import Simulation
-from fleet.simulate.keda import KedaController, scaled_object
+from fleet.simulate.keda import scaled_object
 from fleet.simulate.model import SimulatedQueue, World, simulated_queue, world_of
-from fleet.simulate.policies import draw_phases
+from fleet.simulate.policies import draw_phases, keda_controller
 from fleet.simulate.traces import Trace, generate
 from fleet.sizing import Shutdown, derive_grace_seconds
 
@@ -141,15 +141,9 @@ def run(
 ) -> None:
     """One run, added to the counts."""
     workload = generate(trace, simulated, duration_seconds=HOURS * 3600, seed=seed)
-    spec, phases = scaled_object(simulated.autoscaling), draw_phases(world, seed)
-    controller = KedaController(
-        spec,
-        sync_seconds=world.sync_seconds,
-        first_sync=phases.sync,
-        first_poll=phases.poll_share * spec.polling_seconds,
-    )
+    phases = draw_phases(world, seed)
     ended = CountedSimulation(
-        workload, world, controller,
+        workload, world, keda_controller(scaled_object(simulated.autoscaling), world, phases),
         concurrency=simulated.concurrency, grace_seconds=given_seconds(queue, order), seed=seed, first_sample=phases.sample,
         prefetch_multiplier=simulated.prefetch_multiplier, order=order, counts=counts,
     ).run()  # fmt: skip

@@ -83,13 +83,14 @@ def simulate_plan(plan: AutoscalingPlan, workload: Workload, queue: SimulatedQue
     """One run of an autoscaling plan: the queue's own, another form of the rule, or one derived from wrong declarations."""
     phases = draw_phases(world, seed)
     return Simulation(
-        workload, world, _keda(scaled_object(plan), world, phases),
+        workload, world, keda_controller(scaled_object(plan), world, phases),
         concurrency=queue.concurrency, grace_seconds=queue.grace_seconds, seed=seed, first_sample=phases.sample,
         prefetch_multiplier=queue.prefetch_multiplier,
     ).run()  # fmt: skip
 
 
-def _keda(spec: ScaledObject, world: World, phases: Phases) -> KedaController:
+def keda_controller(spec: ScaledObject, world: World, phases: Phases) -> KedaController:
+    """KEDA as it meets this world."""
     return KedaController(
         spec,
         sync_seconds=world.sync_seconds,
@@ -108,7 +109,7 @@ def _keda_with(formula: str, value: Callable[[SimulatedQueue], float]) -> "_Fact
             polling_seconds=KEDA_DEFAULT_POLLING_SECONDS,
             cooldown_seconds=KEDA_DEFAULT_COOLDOWN_SECONDS,
         )
-        return _keda(spec, world, phases)
+        return keda_controller(spec, world, phases)
 
     return build
 
