@@ -9,11 +9,9 @@ from celery.worker import state
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from prometheus_client.utils import floatToGoString
 
 from app.worker.metrics import FINISHED, WorkerMetrics
 from app.worker.outcomes import TaskOutcome
-from fleet.series import bucket_bound
 from tests.app.documents import GEVENT, SPOT_PREFORK, worker_document
 from tests.app.observing import Deliveries
 
@@ -110,12 +108,6 @@ def test_waits_are_counted_by_the_bounds_of_the_plan() -> None:
     counts = [found["fleet_task_wait_seconds_bucket", bound, "high", OWN[0]] for bound in ("0.5", "1.0", "2.0", "+Inf")]
     assert counts == [1, 2, 3, 3]
     assert found["fleet_task_redeliveries_total", "high", OWN[0]] == 1
-
-
-@given(st.floats(min_value=0.001, max_value=9_000_000))
-def test_a_bound_is_named_in_queries_as_it_is_written(seconds: float) -> None:
-    """By the client library."""
-    assert bucket_bound(seconds) == floatToGoString(seconds)  # type: ignore[no-untyped-call]
 
 
 def test_a_slot_is_busy_from_its_start_to_its_end() -> None:

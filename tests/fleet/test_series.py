@@ -54,8 +54,11 @@ def test_a_bucket_is_called_by_its_bound(seconds: float, label: str) -> None:
     assert bucket_bound(seconds) == label
 
 
-@given(milliseconds=st.integers(1, 10**11))
-def test_every_bound_is_spelt_as_prometheus_client_spells_it(milliseconds: int) -> None:
-    """Any promise that a catalogue can hold."""
-    expected = floatToGoString(milliseconds / 1000)  # type: ignore[no-untyped-call]  # the client leaves it without types
-    assert bucket_bound(milliseconds / 1000) == expected
+milliseconds = st.integers(1, 10**11).map(lambda count: count / 1000)
+
+
+@given(seconds=milliseconds | st.floats(min_value=0.001, max_value=9_000_000))
+def test_every_bound_is_spelt_as_prometheus_client_spells_it(seconds: float) -> None:
+    """Any promise that a catalogue can hold, and what is derived from it."""
+    expected = floatToGoString(seconds)  # type: ignore[no-untyped-call]  # the client leaves it without types
+    assert bucket_bound(seconds) == expected
