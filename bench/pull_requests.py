@@ -28,6 +28,7 @@ from ops import preview_engine
 from ops.checkouts import copy_work_tree
 from ops.preview_engine import Engine
 from ops.previewing import find_stacks
+from ops.side_by_side import SideBySide
 from ops.target import ROOT, own_environment
 from stacks.review.comment import comment_text
 from stacks.review.gates import judge
@@ -76,11 +77,11 @@ def all_previews(environ: Mapping[str, str]) -> dict[str, Any]:
 @contextmanager
 def project(environ: Mapping[str, str], stack: str) -> Iterator[tuple[Engine, Path]]:
     """A copy of the project with a stack that nothing is deployed to, in an account that exists nowhere."""
-    with tempfile.TemporaryDirectory(prefix="review-bench-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="review-bench-") as temporary, SideBySide() as programs:
         folder = Path(temporary) / "project"
         folder.mkdir()
         copy_work_tree(ROOT, folder)
-        engine = preview_engine.imagined_engine(environ, ROOT, Path(temporary) / "engine")
+        engine = preview_engine.imagined_engine(environ, ROOT, Path(temporary) / "engine", programs)
         preview_engine.open_settings(folder / f"Pulumi.{stack}.yaml")
         preview_engine.start_stack(engine, folder, stack)
         yield engine, folder

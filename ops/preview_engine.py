@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,9 @@ import yaml
 
 from fleet.errors import FleetError
 from ops.engine_events import EngineRun
-from ops.processes import ProgramError, run
+from ops.processes import ProgramError, last_lines, shown
 from ops.sandbox_cli import parse_exports
+from ops.side_by_side import SideBySide
 
 NOT_HANDED_ON = ("FLEET_", "PULUMI_", "AWS_", "KUBE")
 """Beginnings of variables that mean a stack, an account or a cluster of the user's own."""
@@ -36,6 +37,7 @@ PLACEHOLDERS = {
 """What stands for sealed values that have a form of their own."""
 
 PLACEHOLDER = "imagined"
+FIX = "Run it by hand."
 ENGINE_SECONDS = 1200.0
 INIT_SECONDS = 120.0
 BUILD_SECONDS = 3600.0
@@ -49,6 +51,8 @@ class Engine:
     imagined: bool
     stood_in: tuple[str, ...]
     """One line for each thing that is not the real one."""
+    programs: SideBySide = field(repr=False)
+    """What runs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +72,12 @@ def has_own_engine(target: str, environ: Mapping[str, str]) -> bool:
     return target == "eks" and credentials and shutil.which("pulumi", path=environ.get("PATH", os.defpath)) is not None
 
 
-def own_engine(environ: Mapping[str, str]) -> Engine:
+def own_engine(environ: Mapping[str, str], programs: SideBySide) -> Engine:
     """The user's own."""
-    return Engine(environ=dict(environ), imagined=False, stood_in=())
+    return Engine(environ=dict(environ), imagined=False, stood_in=(), programs=programs)
 
 
-def imagined_engine(environ: Mapping[str, str], root: Path, folder: Path) -> Engine:
+def imagined_engine(environ: Mapping[str, str], root: Path, folder: Path, programs: SideBySide) -> Engine:
     """One that keeps everything below `folder`.
 
     Raises: ProgramError when there is no Pulumi CLI and none can be built.
@@ -81,16 +85,14 @@ def imagined_engine(environ: Mapping[str, str], root: Path, folder: Path) -> Eng
     handed_on = {name: value for name, value in environ.items() if not name.startswith(NOT_HANDED_ON)}
     command = [sys.executable, "-m", "sandbox", "imagine", str(folder)]
     cache = {name: environ[name] for name in ("FLEET_CACHE_DIR",) if name in environ}
-    try:
-        done = subprocess.run(
-            command, env={**handed_on, **cache}, cwd=root, capture_output=True, text=True, timeout=BUILD_SECONDS,
-            check=True,
-        )  # fmt: skip
-    except subprocess.CalledProcessError as error:
-        raise ProgramError("python -m sandbox imagine", error.stderr.strip(), "Put `pulumi` on PATH.") from None
+    fix = "Put `pulumi` on PATH."
+    done = programs.run(command, env={**handed_on, **cache}, cwd=root, fix=fix, timeout_seconds=BUILD_SECONDS)
+    if done.returncode != 0:
+        raise ProgramError("python -m sandbox imagine", done.stderr.strip(), fix)
     password = {"FLEET_RESULTS_PASSWORD": PLACEHOLDERS["celery-fleet:resultsPassword"]}
     stood_in = tuple(line for line in done.stderr.splitlines() if line.startswith("stand-in for "))
-    return Engine(environ={**handed_on, **parse_exports(done.stdout), **password}, imagined=True, stood_in=stood_in)
+    found = {**handed_on, **parse_exports(done.stdout), **password}
+    return Engine(environ=found, imagined=True, stood_in=stood_in, programs=programs)
 
 
 def open_settings(settings: Path) -> None:
@@ -112,10 +114,10 @@ def _opened(key: str, value: object) -> object:
 
 def start_stack(engine: Engine, project: Path, stack: str) -> None:
     """A state for a stack, which nothing has been deployed to."""
-    run(
-        ["pulumi", "stack", "init", stack, "--non-interactive", "--no-select"],
-        env=_environ(engine, project), cwd=str(project), fix="Run it by hand.", timeout_seconds=INIT_SECONDS,
-    )  # fmt: skip
+    command = ["pulumi", "stack", "init", stack, "--non-interactive", "--no-select"]
+    done = _run(engine, project, command, seconds=INIT_SECONDS)
+    if done.returncode != 0:
+        raise ProgramError(shown(command), last_lines(done.stderr or done.stdout, done.returncode), FIX, done.stderr)
 
 
 def carry_salt(base: Path, head: Path) -> None:
@@ -131,7 +133,7 @@ def bring_up(engine: Engine, project: Path, stack: str) -> None:
     Raises: FleetError with every error of the engine.
     """
     command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--json"]
-    done = _run(command, _environ(engine, project), project)
+    done = _run(engine, project, command)
     if done.returncode != 0:
         told = EngineRun()
         for line in done.stdout.splitlines():
@@ -144,25 +146,15 @@ def preview(engine: Engine, project: Path, stack: str, *, policy: bool = True) -
     """`pulumi preview`, with the project's policy pack unless what that costs is the question."""
     command = ["pulumi", "preview", "--stack", stack, "--json", "--show-sames", "--non-interactive"]
     pack = ["--policy-pack", str(project / "policy")] if policy else []
-    environ = {**_environ(engine, project), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
-    done = _run([*command, *pack], environ, project)
+    done = _run(engine, project, [*command, *pack], PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
     return Previewed(events=done.stdout, succeeded=done.returncode == 0, said=done.stderr)
 
 
-def _environ(engine: Engine, project: Path) -> dict[str, str]:
-    """The program's modules come from the project that is run, not from where this command is installed."""
-    return {**engine.environ, "PYTHONPATH": str(project)} if engine.imagined else dict(engine.environ)
-
-
-def _run(command: list[str], environ: Mapping[str, str], project: Path) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            command, env=dict(environ), cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=ENGINE_SECONDS, check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise ProgramError("pulumi", "is not installed", "Put pulumi on PATH.") from None
-    except subprocess.TimeoutExpired:
-        raise ProgramError(
-            f"pulumi {command[1]}", f"no answer within {ENGINE_SECONDS:.0f} s", "Run it by hand."
-        ) from None
+def _run(
+    engine: Engine, project: Path, command: Sequence[str], *, seconds: float = ENGINE_SECONDS, **further: str
+) -> "subprocess.CompletedProcess[str]":
+    """A command of the CLI; `further` are variables of it alone."""
+    # The program's modules come from the project that is run, not from where this command is installed.
+    own = {"PYTHONPATH": str(project)} if engine.imagined else {}
+    environ = {**engine.environ, **own, **further}
+    return engine.programs.run(command, env=environ, cwd=project, fix=FIX, timeout_seconds=seconds)

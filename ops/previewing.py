@@ -18,8 +18,8 @@ from fleet.errors import FleetError, UsageError
 from ops import preview_engine
 from ops.checkouts import check_out, copy_work_tree, find_base
 from ops.preview_engine import Engine, Previewed
-from ops.processes import run_visibly
 from ops.progress import Progress, Step
+from ops.side_by_side import SideBySide, interrupted_once
 from ops.target import ROOT, own_environment
 
 FOLDER = "preview"
@@ -75,24 +75,34 @@ def preview_stacks(request: Request, environ: Mapping[str, str], progress: Progr
     """
     own = own_environment(environ)
     commit = find_base(root, request.base) if request.base else None
-    with TemporaryDirectory(prefix="fleet-preview-") as temporary:
+    # Programs end before their threads are waited for, and what they write into is removed when both have.
+    with (
+        interrupted_once(), TemporaryDirectory(prefix="fleet-preview-") as temporary,
+        ThreadPoolExecutor(AT_ONCE) as pool, SideBySide() as programs,
+    ):  # fmt: skip
         folder = Path(temporary)
         sides = _copies(root, folder, commit, request.base)
-        engines = _engines(request, own, root, folder)
+        engines = _engines(request, own, root, folder, programs)
         for line in dict.fromkeys(line for engine in engines.values() for line in engine.stood_in):
             progress.say(line)
-        with progress.step(f"preview {', '.join(request.stacks)}") as step, ThreadPoolExecutor(AT_ONCE) as pool:
+        with progress.step(f"preview {', '.join(request.stacks)}") as step:
             one = partial(_one, sides=sides, request=request, folder=folder, step=step, environ=own)
             codes = list(pool.map(lambda stack: one(stack, engines[stack]), request.stacks))
-    _comment(request, own)
+        _comment(request, programs, own)
     return max(codes, default=0)
 
 
-def _comment(request: Request, environ: Mapping[str, str]) -> None:
+def _comment(request: Request, programs: SideBySide, environ: Mapping[str, str]) -> None:
     """Write the comment on what was previewed, and say its verdict; judging it is another command's, with another exit code."""
     files = [str(request.out / stack / "preview.json") for stack in request.stacks]
-    command = [sys.executable, "-m", "stacks.review", *files, "--out", str(request.out / "comment.md")]
-    run_visibly(command, env=environ, cwd=str(ROOT))
+    _ours(programs, ["stacks.review", *files, "--out", str(request.out / "comment.md")], environ)
+
+
+def _ours(programs: SideBySide, words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit code of a module of this project, which says itself what is wrong."""
+    done = programs.run([sys.executable, "-m", *words], env=environ, cwd=ROOT, fix=preview_engine.FIX)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def _copies(root: Path, folder: Path, commit: str | None, named: str | None) -> Sides:
@@ -108,15 +118,17 @@ def _copies(root: Path, folder: Path, commit: str | None, named: str | None) -> 
     return Sides(head=head, base=base, base_name=f"{named} ({commit[:12]})")
 
 
-def _engines(request: Request, environ: Mapping[str, str], root: Path, folder: Path) -> dict[str, Engine]:
+def _engines(
+    request: Request, environ: Mapping[str, str], root: Path, folder: Path, programs: SideBySide
+) -> dict[str, Engine]:
     """Stack -> its engine; the imagined one is made once, and only where it is needed."""
     found: dict[str, Engine] = {}
     imagined: Engine | None = None
     for stack in request.stacks:
         if not request.imagined and preview_engine.has_own_engine(_target(root, stack), environ):
-            found[stack] = preview_engine.own_engine(environ)
+            found[stack] = preview_engine.own_engine(environ, programs)
         else:
-            imagined = imagined or preview_engine.imagined_engine(environ, root, folder / "engine")
+            imagined = imagined or preview_engine.imagined_engine(environ, root, folder / "engine", programs)
             found[stack] = imagined
     return found
 
@@ -156,7 +168,7 @@ def _one(
         *(f"--stood-in={line}" for line in engine.stood_in),
         *(f"--problem={problem}" for problem in problems),
     ]
-    return _record(words, environ)
+    return _record(engine.programs, words, environ)
 
 
 def _prepare(stack: str, engine: Engine, sides: Sides) -> str | None:
@@ -174,13 +186,12 @@ def _prepare(stack: str, engine: Engine, sides: Sides) -> str | None:
     return sides.base_name
 
 
-def _record(words: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The exit code of the recorder, which says itself what is wrong.
+def _record(programs: SideBySide, words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit code of the recorder.
 
     Raises: FleetError when it could write nothing.
     """
-    command = [sys.executable, "-m", "stacks.review.recording", *words]
-    code = run_visibly(command, env=environ, cwd=str(ROOT))
+    code = _ours(programs, ["stacks.review.recording", *words], environ)
     if code not in (0, EXIT_INCOMPLETE):
-        raise FleetError("python -m stacks.review.recording", f"ended with exit code {code}", "Run it by hand.")
+        raise FleetError("python -m stacks.review.recording", f"ended with exit code {code}", preview_engine.FIX)
     return code

@@ -1,16 +1,24 @@
 """`make preview` before any engine runs: which stacks, which base, which files, and no credential or seal among them."""
 
+import os
+import signal
 import subprocess
+import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from fleet.errors import UsageError
+from ops import side_by_side
 from ops.checkouts import check_out, copy_work_tree, find_base
 from ops.preview_engine import has_own_engine, open_settings
 from ops.previewing import Request, choose_stacks, find_stacks, preview_stacks
+from ops.processes import ProgramError
 from ops.progress import Progress
+from ops.side_by_side import SideBySide
 from ops.target import ROOT
 from tests.ops.conftest import Programs
 
@@ -157,3 +165,74 @@ def test_every_stack_gets_its_files_whatever_becomes_of_another(
     assert "cannot be judged" in first
     assert programs.calls("pulumi")[0][:2] == ["preview", "--stack"]
     assert "dev: the engine ended without a word" in capfd.readouterr().err
+
+
+TIDYING = """
+def tidy(*_):
+    (here / f"asked-{words[2]}").touch()
+    while not (here / "again").exists(): time.sleep(0.02)
+    (here / f"tidied-{words[2]}").touch()
+    sys.exit(1)
+signal.signal(signal.SIGINT, tidy)
+(here / f"started-{words[2]}").touch()
+time.sleep(60)
+"""
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 30.0
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_an_interruption_ends_every_engine_and_leaves_no_folder(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """`make` hands a signal on that its child has got already: the second one disturbs nothing, and no further stack is begun."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    programs.write("pulumi", TIDYING)
+
+    def interrupt_twice() -> None:
+        for stack in ("dev", "prod"):
+            wait_for(programs.folder / f"started-{stack}")
+        os.kill(os.getpid(), number)
+        wait_for(programs.folder / "asked-dev")
+        os.kill(os.getpid(), number)
+        (programs.folder / "again").touch()
+
+    environ = {"PATH": f"{programs.folder}:/usr/bin:/bin", "AWS_PROFILE": "work", "HOME": str(tmp_path)}
+    request = Request(stacks=("dev", "prod", "staging"), base=None, out=tmp_path / "preview")
+    thread = threading.Thread(target=interrupt_twice)
+    before = signal.getsignal(number)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        preview_stacks(request, environ, Progress())
+    thread.join()
+    assert signal.getsignal(number) == before
+    assert sorted(file.name for file in programs.folder.glob("tidied-*")) == ["tidied-dev", "tidied-prod"]
+    assert [words[2] for words in programs.calls("pulumi") if words[2] == "staging"] == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("on_interruption", "ends_in_order"),
+    [
+        pytest.param('(here / "tidied").touch(), sys.exit(1)', True, id="asked"),
+        pytest.param("None", False, id="killed-where-it-does-not-follow"),
+    ],
+)
+def test_an_engine_that_takes_too_long_is_ended(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, on_interruption: str, *, ends_in_order: bool
+) -> None:
+    """In one message, and with its plugins: those of an engine that is killed would go on writing."""
+    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", 5.0 if ends_in_order else 0.2)
+    programs.write(
+        "pulumi", f"signal.signal(signal.SIGINT, lambda *_: ({on_interruption}))\nwhile True: time.sleep(1)\n"
+    )
+    environ = {"PATH": f"{programs.folder}:/usr/bin:/bin"}
+    with SideBySide() as beside, pytest.raises(ProgramError, match="pulumi up: no answer within 1 s"):
+        beside.run(["pulumi", "up"], env=environ, cwd=programs.folder, fix="", timeout_seconds=1.0)
+    assert (programs.folder / "tidied").exists() is ends_in_order
