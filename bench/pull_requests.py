@@ -27,8 +27,8 @@ from bench.previews import many_queues
 from ops import preview_engine
 from ops.checkouts import copy_work_tree
 from ops.preview_engine import Engine
-from ops.previewing import find_stacks
 from ops.side_by_side import SideBySide
+from ops.stack_files import stack_names
 from ops.target import ROOT, own_environment
 from stacks.review.comment import comment_text
 from stacks.review.gates import judge
@@ -71,7 +71,7 @@ def all_previews(environ: Mapping[str, str]) -> dict[str, Any]:
             command = [sys.executable, "-m", "ops", "preview", "--out", out, *words]
             subprocess.run(command, cwd=ROOT, env=dict(environ), stderr=subprocess.DEVNULL, check=True)
         figures |= {f"{name}_seconds": round(taken.seconds, 1), f"{name}_cpu_seconds": round(taken.cpu_seconds, 1)}
-    return {**figures, "preview_all_stacks": len(find_stacks(ROOT))}
+    return {**figures, "preview_all_stacks": len(stack_names(ROOT))}
 
 
 @contextmanager

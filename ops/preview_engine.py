@@ -20,6 +20,7 @@ from ops.engine_events import EngineRun
 from ops.processes import ProgramError, last_lines, shown
 from ops.sandbox_cli import parse_exports
 from ops.side_by_side import SideBySide
+from ops.stack_files import EKS
 
 NOT_HANDED_ON = ("FLEET_", "PULUMI_", "AWS_", "KUBE")
 """Beginnings of variables that mean a stack, an account or a cluster of the user's own."""
@@ -69,7 +70,7 @@ class Previewed:
 def has_own_engine(target: str, environ: Mapping[str, str]) -> bool:
     """Whether a stack can be previewed against what is really there: the user's `pulumi`, and credentials for AWS."""
     credentials = any(environ.get(name) for name in CREDENTIALS)
-    return target == "eks" and credentials and shutil.which("pulumi", path=environ.get("PATH", os.defpath)) is not None
+    return target == EKS and credentials and shutil.which("pulumi", path=environ.get("PATH", os.defpath)) is not None
 
 
 def own_engine(environ: Mapping[str, str], programs: SideBySide) -> Engine:

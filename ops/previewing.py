@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import yaml
 
 from fleet.errors import FleetError, UsageError
 from ops import preview_engine
@@ -20,7 +17,8 @@ from ops.checkouts import check_out, copy_work_tree, find_base
 from ops.preview_engine import Engine, Previewed
 from ops.progress import Progress, Step
 from ops.side_by_side import SideBySide, interrupted_once
-from ops.target import ROOT, own_environment
+from ops.stack_files import stack_names, target_of
+from ops.target import ROOT, own_environment, stack_config
 
 FOLDER = "preview"
 DEPLOYED = "what is deployed"
@@ -51,17 +49,12 @@ class Sides:
     base_name: str | None
 
 
-def find_stacks(root: Path) -> tuple[str, ...]:
-    """Every stack that has a file, by name."""
-    return tuple(sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in root.glob("Pulumi.*.yaml")))
-
-
 def choose_stacks(asked: Iterable[str], root: Path = ROOT) -> tuple[str, ...]:
     """The stacks that were asked for; all of them where none was.
 
     Raises: UsageError for one that has no file.
     """
-    known, wanted = find_stacks(root), tuple(dict.fromkeys(asked))
+    known, wanted = stack_names(root), tuple(dict.fromkeys(asked))
     for stack in wanted:
         if stack not in known:
             raise UsageError(f"STACK={stack}", f"has no file Pulumi.{stack}.yaml", f"There are {', '.join(known)}.")
@@ -125,20 +118,12 @@ def _engines(
     found: dict[str, Engine] = {}
     imagined: Engine | None = None
     for stack in request.stacks:
-        if not request.imagined and preview_engine.has_own_engine(_target(root, stack), environ):
+        if not request.imagined and preview_engine.has_own_engine(target_of(stack_config(root, stack)), environ):
             found[stack] = preview_engine.own_engine(environ, programs)
         else:
             imagined = imagined or preview_engine.imagined_engine(environ, root, folder / "engine", programs)
             found[stack] = imagined
     return found
-
-
-def _target(root: Path, stack: str) -> str:
-    try:
-        document: Any = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
-        return str((document.get("config") or {}).get("celery-fleet:target", "existing"))
-    except (OSError, yaml.YAMLError, AttributeError):
-        return "existing"  # `pulumi` itself says what is wrong with the file.
 
 
 def _one(

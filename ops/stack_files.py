@@ -4,7 +4,7 @@ Source: Pulumi docs, "Stack settings file reference" (`Pulumi.<stack>.yaml` besi
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from fleet.errors import FleetError
-from ops import previewing
 
 TARGET_KEY = "celery-fleet:target"
 EKS = "eks"
@@ -34,21 +33,38 @@ class StackFile:
         return f"Pulumi.{self.name}.yaml"
 
 
+def stack_names(root: Path) -> tuple[str, ...]:
+    """Every stack that has a file, by name."""
+    return tuple(sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in root.glob("Pulumi.*.yaml")))
+
+
 def find_stacks(root: Path) -> list[StackFile]:
     """Every stack, by name.
 
-    Raises: FleetError for a file that is no YAML mapping.
+    Raises: FleetError for a file that is no YAML.
     """
-    return [StackFile(name=name, target=_target(root / f"Pulumi.{name}.yaml")) for name in previewing.find_stacks(root)]
+    return [StackFile(name=name, target=target_of(read_config(root, name))) for name in stack_names(root)]
 
 
-def _target(path: Path) -> str:
+def read_config(root: Path, stack: str) -> dict[str, Any]:
+    """What a stack's file configures.
+
+    Raises: FleetError for a file that cannot be read or is no YAML.
+    """
+    path = root / f"Pulumi.{stack}.yaml"
     try:
-        document: Any = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FleetError(path.name, f"cannot be read: {error.strerror}", "`pulumi` would refuse it too.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FleetError(path.name, f"is no YAML: {error}", "`pulumi` would refuse it too.") from None
     config = document.get("config") if isinstance(document, dict) else None
-    return str((config or {}).get(TARGET_KEY, "existing"))
+    return config if isinstance(config, dict) else {}
+
+
+def target_of(config: Mapping[str, Any]) -> str:
+    """What a fleet with this configuration runs on: `existing` or `eks`."""
+    return str(config.get(TARGET_KEY, "existing"))
 
 
 def eks_stack(root: Path, name: str) -> StackFile:

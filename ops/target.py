@@ -10,14 +10,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from fleet.deriving import FLEET_NAME
 from fleet.errors import FleetError
 from fleet.loading import draft_stack_plan, finish
 from fleet.plan import Plan
-from ops import sandbox_cli, state
+from ops import sandbox_cli, stack_files, state
 from ops.processes import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,7 +137,7 @@ def load_local_plan(root: Path) -> Plan:
 
     Raises: CatalogueError with every finding; nothing has been started then.
     """
-    config = _stack_config(root)
+    config = stack_config(root)
     catalogue = str(config.get("celery-fleet:catalogue", "queues.yaml"))
     draft = draft_stack_plan(
         root / catalogue,
@@ -150,10 +149,9 @@ def load_local_plan(root: Path) -> Plan:
     return finish(draft)
 
 
-def _stack_config(root: Path) -> dict[str, object]:
+def stack_config(root: Path, stack: str = STACK) -> dict[str, Any]:
+    """What a stack's file configures; nothing where it cannot be read, because `pulumi` itself says what is wrong with it."""
     try:
-        settings = yaml.safe_load((root / f"Pulumi.{STACK}.yaml").read_text())
-    except (OSError, yaml.YAMLError):
-        return {}  # `pulumi` itself says what is wrong with the file.
-    config = settings.get("config") if isinstance(settings, dict) else None
-    return config if isinstance(config, dict) else {}
+        return stack_files.read_config(root, stack)
+    except FleetError:
+        return {}

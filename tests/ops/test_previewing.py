@@ -15,10 +15,11 @@ from fleet.errors import UsageError
 from ops import side_by_side
 from ops.checkouts import check_out, copy_work_tree, find_base
 from ops.preview_engine import has_own_engine, open_settings
-from ops.previewing import Request, choose_stacks, find_stacks, preview_stacks
+from ops.previewing import Request, choose_stacks, preview_stacks
 from ops.processes import ProgramError
 from ops.progress import Progress
 from ops.side_by_side import SideBySide
+from ops.stack_files import stack_names
 from ops.target import ROOT
 from tests.ops.conftest import Programs
 
@@ -98,8 +99,8 @@ def test_a_base_without_a_common_commit_is_refused(repository: Path) -> None:
 
 def test_every_stack_is_found_by_its_file() -> None:
     """None is listed by hand; one that has no file is named with those that have."""
-    assert find_stacks(ROOT) == ("dev", "local", "prod", "staging")
-    assert choose_stacks([]) == find_stacks(ROOT)
+    assert stack_names(ROOT) == ("dev", "local", "prod", "staging")
+    assert choose_stacks([]) == stack_names(ROOT)
     assert choose_stacks(["prod", "dev", "prod"]) == ("prod", "dev")
     with pytest.raises(UsageError, match=r"There are dev, local, prod, staging"):
         choose_stacks(["production"])
