@@ -131,6 +131,14 @@ def test_a_preview_meets_an_account_only_where_somebody_with_rights_sent_it(cond
     assert document["jobs"]["offline"]["permissions"] == {"contents": "read"}
 
 
+def test_a_preview_is_judged_anew_when_the_description_is_edited() -> None:
+    """It is where a gate is overridden, and a job that is run again sees the description of its first run."""
+    document = load(FOLDER / "workflows" / "preview.yaml")
+    assert document["on"]["pull_request"] == {"types": ["opened", "synchronize", "reopened", "edited"]}
+    judged = next(step for step in document["jobs"]["review"]["steps"] if step.get("run") == "make review")
+    assert judged["env"] == {"FLEET_PULL_REQUEST": "${{ github.event.pull_request.body }}"}
+
+
 def test_a_stack_is_deployed_by_one_run_at_a_time_which_nothing_cancels() -> None:
     """A cancelled update leaves a lock, and operations whose outcome nobody knows."""
     document = load(FOLDER / "workflows" / "deploy.yaml")
