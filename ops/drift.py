@@ -6,7 +6,7 @@ its detailed diff, or a delete) and `pkg/resource/deploy/step.go` (what a plugin
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +36,7 @@ class Found(StrEnum):
     SAME = "same"
     DRIFTED = "drifted"
     NOT_DEPLOYED = "not deployed"
+    UNKNOWN = "could not be checked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,12 @@ def kept(folder: Path) -> list[Drift]:
     ]
 
 
+def answers_of(stacks: Iterable[str], found: Sequence[Drift]) -> list[Drift]:
+    """What is known of each of these stacks: a check that failed has left no answer."""
+    by_name = {drift.stack: drift for drift in found}
+    return [by_name.get(stack) or Drift(stack=stack, found=Found.UNKNOWN) for stack in stacks]
+
+
 def described(drift: Drift) -> str:
     """An answer for a person, as Markdown."""
     if drift.found is not Found.DRIFTED:
@@ -136,8 +143,12 @@ def described(drift: Drift) -> str:
 
 
 def tell(repository: Repository, answers: list[Drift], run_url: str) -> str | None:
-    """The address of the one issue: opened or rewritten where there is drift, closed where all is well again; None where there is none to close."""
-    drifted = [item for item in answers if item.found is Found.DRIFTED]
+    """The address of the one issue: opened or rewritten where there is drift, closed where all is well again; None where there is none to close.
+
+    A stack that could not be checked opens no issue (its job fails) and keeps one open.
+    """
+    drifted = any(item.found is Found.DRIFTED for item in answers)
+    well = not drifted and all(item.found is not Found.UNKNOWN for item in answers)
     issue = next(
         (
             item
@@ -150,5 +161,5 @@ def tell(repository: Repository, answers: list[Drift], run_url: str) -> str | No
     body = "\n\n".join([MARKER, *(described(item) for item in answers), advice])[:BODY_MAX]
     if issue is None:
         return str(repository.call("POST", "issues", title=TITLE, body=body)["html_url"]) if drifted else None
-    state = {} if drifted else {"state": "closed", "state_reason": "completed"}
+    state = {"state": "closed", "state_reason": "completed"} if well else {}
     return str(repository.call("PATCH", f"issues/{issue['number']}", body=body, **state)["html_url"])

@@ -65,7 +65,9 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
             return EXIT_FINDINGS if found.found is drift.Found.DRIFTED else 0
         case "drift-issue":
             run_url = f"{environ.get('GITHUB_SERVER_URL')}/{environ.get('GITHUB_REPOSITORY')}/actions/runs/{environ.get('GITHUB_RUN_ID')}"
-            issue = drift.tell(open_repository(environ), drift.kept(ROOT / drift.FOLDER), run_url)
+            stacks = split_stacks(ROOT, environ.get(CLOUD_VARIABLE, ""))
+            answers = drift.answers_of(stacks["cloud"], drift.kept(ROOT / drift.FOLDER))
+            issue = drift.tell(open_repository(environ), answers, run_url)
             print(issue or "nothing has drifted")
         case "comment":
             posted = comment.post_comment(open_repository(environ), read_event(environ), ROOT / COMMENT_FOLDER)

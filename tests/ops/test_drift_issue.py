@@ -6,13 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.drift import MARKER, Change, Drift, Found, tell
+from ops.drift import MARKER, Change, Drift, Found, answers_of, tell
 from ops.github import BOT, open_repository
 
 SAME = Drift(stack="dev", found=Found.SAME)
 DRIFTED = Drift(
     stack="prod", found=Found.DRIFTED, changes=(Change(resource="aws:ec2/vpc:Vpc network-vpc", properties=("tags",)),)
 )
+UNKNOWN = Drift(stack="prod", found=Found.UNKNOWN)
 OURS = {"number": 5, "body": f"{MARKER}\n\nof yesterday"}
 OTHERS = [
     {"number": 1, "body": "a bug"},
@@ -28,6 +29,8 @@ OTHERS = [
         pytest.param([SAME, DRIFTED], OTHERS, ("POST", "issues", None), id="the-first-drift-opens-it"),
         pytest.param([SAME, DRIFTED], [*OTHERS, OURS], ("PATCH", "issues/5", None), id="the-next-night-rewrites-it"),
         pytest.param([SAME], [*OTHERS, OURS], ("PATCH", "issues/5", "closed"), id="it-is-closed-when-all-is-well"),
+        pytest.param([SAME, UNKNOWN], [*OTHERS, OURS], ("PATCH", "issues/5", None), id="a-stack-that-could-not-be-checked-keeps-it-open"),
+        pytest.param([SAME, UNKNOWN], OTHERS, None, id="a-check-that-fails-opens-none"),
     ],
 )  # fmt: skip
 def test_one_issue_tells_of_drift(
@@ -51,3 +54,9 @@ def test_one_issue_tells_of_drift(
         assert body["body"].startswith(MARKER)
         assert "`dev`: same" in body["body"]
         assert "https://github.example/run/7" in body["body"]
+
+
+def test_a_stack_without_an_answer_is_not_taken_for_well() -> None:
+    """Its check failed, and left nothing."""
+    assert answers_of(["dev", "prod"], [SAME]) == [SAME, UNKNOWN]
+    assert answers_of(["dev", "prod"], [DRIFTED, SAME]) == [SAME, DRIFTED]
