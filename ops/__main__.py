@@ -13,7 +13,7 @@ from pathlib import Path
 from fleet.errors import FleetError
 from ops.demo import TIMEOUT_SECONDS, run_demo
 from ops.previewing import FOLDER, Request, choose_stacks, preview_stacks
-from ops.processes import terminated
+from ops.processes import EXIT_INTERRUPTED, terminated
 from ops.progress import Progress
 from ops.scanning import run_scan
 from ops.shell import open_shell
@@ -24,8 +24,6 @@ from ops.target import open_last
 from ops.testing import run_cluster_tests
 
 EXIT_FINDINGS = 1
-EXIT_INTERRUPTED = 130
-"""What a shell shows for a program that Ctrl-C ended."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from fleet.errors import FleetError
 from ops import comment, deploying, drift
 from ops.github import open_repository, passed, read_event, write_outputs
-from ops.processes import terminated
+from ops.processes import EXIT_INTERRUPTED, terminated
 from ops.progress import Progress
 from ops.sbom import write_sbom
 from ops.scanning import audit, scan_python
@@ -92,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FleetError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FINDINGS
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from fleet.errors import FleetError
 
+EXIT_INTERRUPTED = 130
+"""What a shell shows for a program that Ctrl-C ended."""
+
 SHOWN_LINES = 12
 """Last lines of a failed program that are shown: enough for its reason, not its whole life."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from fleet.errors import FleetError
+from ops import pipeline
 from ops.deploying import deploy, promote
 from ops.drift import Change, Drift, Found, check_drift, described, keep, kept
-from ops.processes import ProgramError
+from ops.processes import ProgramError, Terminated
 from tests.ops.conftest import Programs
 
 WEB = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/celery-fleet-dev/web:4f0c@sha256:{'a' * 64}"
@@ -214,3 +216,20 @@ def test_an_answer_names_resources_and_properties_and_no_values() -> None:
     assert described(many).splitlines()[0] == "`dev`: 123 drifted"
     assert described(many).splitlines()[-1] == "- and 23 more"
     assert described(Drift(stack="dev", found=Found.NOT_DEPLOYED)) == "`dev`: not deployed"
+
+
+def test_a_step_that_a_workflow_cancels_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GitHub sends SIGINT, and SIGTERM a little later."""
+
+    def cancelled(*_: object) -> int:
+        raise Terminated
+
+    monkeypatch.setattr(pipeline, "run", cancelled)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert pipeline.main(["sbom"]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "interrupted\n"
