@@ -47,7 +47,9 @@ def post_comment(repository: Repository, event: dict[str, Any], folder: Path) ->
 
 
 def find_pull_request(repository: Repository, run: dict[str, Any]) -> int | None:
-    """The open pull request whose head the run was about."""
+    """The open pull request whose head the run was about; None also where its fork has been deleted."""
+    if run["head_repository"] is None:
+        return None
     head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
     for pull in repository.listed(f"pulls?state=open&head={quote(head, safe='')}"):
         if pull["head"]["sha"] == run["head_sha"]:

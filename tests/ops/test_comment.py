@@ -85,6 +85,7 @@ def test_the_pull_request_is_the_one_with_the_commit_that_was_looked_at(folder: 
     assert found.written[0][1] == "issues/4/comments"
     gone = GitHub(pulls=[pull(3, "b" * 40)], comments=[])
     assert post_comment(gone.repository(), {"workflow_run": run_of()}, folder) is None
+    assert post_comment(gone.repository(), {"workflow_run": {**run_of(), "head_repository": None}}, folder) is None
     assert gone.written == []
 
 
