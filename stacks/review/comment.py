@@ -1,6 +1,7 @@
 """The comment on a pull request: one for all stacks, the three lines that a reviewer needs first, everything else below and folded.
 
-Invariant: a workflow finds the comment of the last run by `MARKER` and writes this one in its place.
+Invariant: it ends in `MARKER`, by which a comment can be found again by whoever trusts who wrote it; the workflow here puts a mark of its own before it
+(`ops/comment.py`), because the text comes from a run of the change's code.
 """
 
 from collections.abc import Iterator, Sequence

@@ -120,7 +120,7 @@ class Comment:
             short = Comment(head=self.head, parts=[*self.parts[:kept], note], foot=self.foot)
             if len(text := short._rendered(FEWEST_LINES)) <= limit:
                 return text
-        # Not even the head has room: whole lines of it, and the end, by which the next run finds the comment.
+        # Not even the head has room: whole lines of it, and the end, by which the comment can be found again.
         foot, room = "\n".join(["", *self.foot]) + "\n", list(self.head)
         while room and len("\n".join(room)) + len(foot) > limit:
             room.pop()
