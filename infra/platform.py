@@ -114,8 +114,11 @@ class Platform(pulumi.ComponentResource):
 
 
 def chart_values(part: PlatformPart, placement: Placement) -> Manifest:
-    """The values of a part's chart: where its pods run, and for cert-manager also its kinds."""
+    """The values of a part's chart: where its pods run, for cert-manager also its kinds, and for KEDA that it tells of itself."""
     where = placement.scheduling()
+    if part is PlatformPart.KEDA:
+        # Off by default, and then no port is open for it either; alerts on the autoscaler need it.
+        return {"prometheus": {"operator": {"enabled": True}}, **where}
     if part is not PlatformPart.CERT_MANAGER:
         return where
     # Each of its other Deployments, and the Job that tries them, has a place of its own.

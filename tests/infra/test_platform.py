@@ -57,6 +57,12 @@ def test_everything_can_be_installed_at_pinned_versions() -> None:
     assert any("/messaging-topology-operator/releases/download/v1.20.1/" in file for file in files)
 
 
+def test_keda_tells_of_itself_where_it_is_installed() -> None:
+    """Its chart opens no metrics by default, and alerts on the autoscaler would be silent for ever."""
+    values = {item.inputs["chart"]: item.inputs["values"] for item in platform(INSTALL).of("Release")}
+    assert values["keda"] == {"prometheus": {"operator": {"enabled": True}}}
+
+
 def test_the_topology_operator_comes_after_what_it_needs() -> None:
     """Its webhooks need a certificate, and it watches the other operator's kind."""
     recorded = platform(INSTALL)
@@ -76,7 +82,7 @@ def test_charts_are_told_where_to_run() -> None:
     """Where all nodes are tainted a pod that tolerates nothing waits for ever; cert-manager has four places to say it in."""
     recorded = record(lambda: Platform("platform", PlatformArgs(parts=INSTALL, placement=SYSTEM)))
     values = {item.inputs["chart"]: item.inputs["values"] for item in recorded.of("Release")}
-    assert values["keda"] == PLACED
+    assert values["keda"] == {"prometheus": {"operator": {"enabled": True}}, **PLACED}
     assert values["cert-manager"] == {
         "crds": {"enabled": True}, **PLACED, "webhook": PLACED, "cainjector": PLACED, "startupapicheck": PLACED,
     }  # fmt: skip
