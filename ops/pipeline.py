@@ -51,7 +51,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     match given.command:
         case "stacks":
             stacks = split_stacks(ROOT, environ.get(CLOUD_VARIABLE, ""))
-            write_outputs({name: json.dumps(names) for name, names in stacks.items()}, environ)
+            every = sorted(name for names in stacks.values() for name in names)
+            write_outputs({name: json.dumps(names) for name, names in {**stacks, "all": every}.items()}, environ)
             print(json.dumps(stacks))
         case "promote":
             images = deploying.promote(given.stack, environ.get("IMAGES", ""), own, ROOT)

@@ -9,14 +9,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from fleet.errors import FleetError, UsageError
 from stacks.review.comment import comment_text
 from stacks.review.gates import COST_RISE_PERCENT, Status, judge
-from stacks.review.model import read_preview
+from stacks.review.model import absent_preview, read_preview
 from stacks.review.overrides import read_overrides
 
 DESCRIPTION_VARIABLE = "FLEET_PULL_REQUEST"
 """The description of the pull request, where no file has it: workflows hand text of others over by environment, never in a command line."""
+
+STACKS_VARIABLE = "FLEET_STACKS"
+"""The stacks that there have to be previews of, as a JSON list: a job that died left none, which is no reason to pass. Not set, those given are all."""
 
 EXIT_FAILED = 1
 EXIT_UNJUDGED = 2
@@ -50,10 +55,12 @@ def _percent(text: str) -> float:
 
 def review(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write the comment; the verdict."""
-    previews = sorted((read_preview(path) for path in given.previews), key=lambda preview: preview.stack)
-    names = [preview.stack for preview in previews]
+    found = [read_preview(path) for path in given.previews]
+    names = sorted(preview.stack for preview in found)
     if len(set(names)) < len(names):
         raise UsageError("python -m stacks.review", "was given one stack twice", f"Name each once: {', '.join(names)}.")
+    missing = [absent_preview(stack) for stack in sorted(_expected(environ) - set(names))]
+    previews = sorted([*found, *missing], key=lambda preview: preview.stack)
     overrides = read_overrides(_description(given.description, environ))
     verdicts = judge(previews, overrides, cost_rise_percent=given.cost_rise)
     text = comment_text(previews, verdicts, overrides)
@@ -66,6 +73,14 @@ def review(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if any(preview.errors for preview in previews):
         return EXIT_UNJUDGED
     return EXIT_FAILED if any(verdict.status is Status.FAILED for verdict in verdicts) else 0
+
+
+def _expected(environ: Mapping[str, str]) -> set[str]:
+    text = environ.get(STACKS_VARIABLE) or "[]"
+    try:
+        return set(msgspec.json.decode(text, type=list[str]))
+    except msgspec.DecodeError:
+        raise UsageError(f"${STACKS_VARIABLE}", f"is {text!r}", 'Write a JSON list: ["dev", "prod"].') from None
 
 
 def _description(file: Path | None, environ: Mapping[str, str]) -> str:

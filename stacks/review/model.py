@@ -120,6 +120,16 @@ class Preview(Record, frozen=True, kw_only=True):
         return sum(step.operation is operation for step in self.steps)
 
 
+def absent_preview(stack: str) -> Preview:
+    """What is known of a stack whose preview left nothing."""
+    return Preview(
+        format=FORMAT, stack=stack, imagined=False, base=None, stood_in=(),
+        errors=("its preview left nothing to judge; the log of the job that made it says why",),
+        unchanged=0, steps=(), policies_ran=False, policies=(), graph=(), versions={}, comparison=None,
+        cost=CostChange(before=None, after=None), promises=(),
+    )  # fmt: skip
+
+
 def write_preview(preview: Preview, path: Path) -> None:
     """Write the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

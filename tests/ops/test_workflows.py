@@ -136,7 +136,15 @@ def test_a_preview_is_judged_anew_when_the_description_is_edited() -> None:
     document = load(FOLDER / "workflows" / "preview.yaml")
     assert document["on"]["pull_request"] == {"types": ["opened", "synchronize", "reopened", "edited"]}
     judged = next(step for step in document["jobs"]["review"]["steps"] if step.get("run") == "make review")
-    assert judged["env"] == {"FLEET_PULL_REQUEST": "${{ github.event.pull_request.body }}"}
+    assert judged["env"]["FLEET_PULL_REQUEST"] == "${{ github.event.pull_request.body }}"
+
+
+def test_a_stack_whose_preview_left_nothing_is_missed() -> None:
+    """A job that dies before its preview uploads no file, and what is not there would be judged by nobody."""
+    document = load(FOLDER / "workflows" / "preview.yaml")
+    judged = next(step for step in document["jobs"]["review"]["steps"] if step.get("run") == "make review")
+    assert judged["env"]["FLEET_STACKS"] == "${{ needs.stacks.outputs.all }}"
+    assert document["jobs"]["stacks"]["outputs"]["all"] == "${{ steps.list.outputs.all }}"
 
 
 def test_a_stack_is_deployed_by_one_run_at_a_time_which_nothing_cancels() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.review.__main__ import DESCRIPTION_VARIABLE, main
+from stacks.review.__main__ import DESCRIPTION_VARIABLE, STACKS_VARIABLE, main
 from stacks.review.model import Preview, read_preview, write_preview
 from tests.stacks.review.samples import VPC, preview, step
 
@@ -16,6 +16,7 @@ REASON = "gate-override: replace-stateful nothing runs there yet"
 @pytest.fixture(autouse=True)
 def no_description(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DESCRIPTION_VARIABLE, raising=False)
+    monkeypatch.delenv(STACKS_VARIABLE, raising=False)
 
 
 def kept(folder: Path, *previews: Preview) -> list[str]:
@@ -47,6 +48,26 @@ def test_the_exit_code_is_the_verdict(
     assert main([*kept(tmp_path, *previews), "--out", str(out)]) == code
     assert out.read_text().startswith("**Review: ")
     assert capsys.readouterr().err.startswith("Review: ")
+
+
+def test_a_stack_without_a_preview_cannot_be_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a job that died before it left a file would pass every gate."""
+    files, out = kept(tmp_path, preview("dev"), preview("prod")), tmp_path / "comment.md"
+    monkeypatch.setenv(STACKS_VARIABLE, '["dev", "prod"]')
+    assert main([*files, "--out", str(out)]) == 0
+    monkeypatch.setenv(STACKS_VARIABLE, '["dev", "prod", "staging"]')
+    assert main([*files, "--out", str(out)]) == 2
+    text = out.read_text()
+    assert text.startswith("**Review: cannot be judged.** staging cannot be previewed")
+    assert "its preview left nothing to judge" in text
+
+
+def test_a_list_of_stacks_that_is_none_is_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(STACKS_VARIABLE, "dev prod")
+    assert main(kept(tmp_path, preview("dev"))) == 2
+    assert "FLEET_STACKS: is 'dev prod'" in capsys.readouterr().err.replace("$", "")
 
 
 def test_a_reason_comes_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
