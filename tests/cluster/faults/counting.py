@@ -5,7 +5,7 @@ Invariant: every count comes from ids, none from a counter of the fleet's own.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.cluster.faults.load import Answers
@@ -95,6 +95,19 @@ def count(answers: Answers, events: Iterable[Event], dead: Iterable[str]) -> Cou
         unanswered=answers.unanswered,
         slowest_answer_seconds=round(answers.slowest_seconds, 1),
     )
+
+
+def without_effect(answers: Answers, events: Iterable[Event], dead: Mapping[str, str]) -> Iterator[str]:
+    """What is known of each accepted task that had no effect; `dead` gives each dead letter's reason."""
+    told: dict[str, list[Event]] = {}
+    for event in events:
+        told.setdefault(event.id, []).append(event)
+    for task_id, task in answers.accepted.items():
+        seen = told.get(task_id, [])
+        if not any(event.what == "done" for event in seen):
+            fate = f"a dead letter ({dead[task_id]})" if task_id in dead else "in no dead-letter queue"
+            steps = [f"{event.what} {event.at - task.answered_at:.1f} s later in {event.pod}" for event in seen]
+            yield f"{task.task}[{task_id}] {fate}, {', '.join(steps) or 'never started'}"
 
 
 def _beyond_first(seen: Mapping[str, int], of: Iterable[str]) -> int:

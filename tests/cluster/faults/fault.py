@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.faults.counting import Counts, Event, count
+from tests.cluster.faults.counting import Counts, Event, count, without_effect
 from tests.cluster.faults.load import WORK, Answers, Load
 from tests.cluster.faults.stage import Stage
 from tests.cluster.running_fleet import eventually
@@ -73,6 +73,8 @@ class Outcome:
     """From the blow to the first start of a task that was sent after it; None where nobody's successor is waited for."""
     unexpected: tuple[str, ...]
     """Answers that were neither 202 nor 503."""
+    without_effect: tuple[str, ...]
+    """Each accepted task without an effect, with what is known of it."""
     left: dict[str, int]
     """Task queue -> messages that it still held in the end, where there were any."""
     seconds: float
@@ -103,6 +105,7 @@ def run_fault(stage: Stage, fault: Fault) -> Outcome:
         expected_dead=scene.expected_dead,
         first_start_seconds=_first_start(scene, events),
         unexpected=tuple(load.answers.unexpected),
+        without_effect=tuple(without_effect(load.answers, events, dead)),
         left=left,
         seconds=round(time.monotonic() - begun, 1),
         notes=scene.notes,
@@ -111,15 +114,15 @@ def run_fault(stage: Stage, fault: Fault) -> Outcome:
     return outcome
 
 
-def _settle(scene: Scene, within_seconds: float) -> list[str]:
-    """Waits until each accepted task is done or a dead letter; the dead letters."""
-    dead: list[str] = []
+def _settle(scene: Scene, within_seconds: float) -> dict[str, str]:
+    """Waits until each accepted task is done or a dead letter; the dead letters, each with its reason."""
+    dead: dict[str, str] = {}
 
     def look() -> bool | None:
         missing = scene.answers.accepted.keys() - {event.id for event in scene.stage.events() if event.what == "done"}
         if missing:
-            dead[:] = scene.stage.dead_letters()
-        return None if missing - set(dead) else True
+            dead.update(scene.stage.dead_letters())
+        return None if missing - dead.keys() else True
 
     end = time.monotonic() + within_seconds
     # What is still missing then is counted, not told here.
@@ -164,9 +167,10 @@ def violations(fault: Fault, outcome: Outcome) -> Iterator[str]:
     if not counts.accepted:
         yield "no task was accepted, so nothing was tried"
     if counts.lost:
-        yield f"{counts.lost} accepted tasks are lost"
+        yield f"{counts.lost} accepted tasks are lost: {'; '.join(outcome.without_effect)}"
     if counts.dead_lettered != outcome.expected_dead:
-        yield f"{counts.dead_lettered} tasks are dead letters, where {outcome.expected_dead} have to be"
+        known = "; ".join(outcome.without_effect)
+        yield f"{counts.dead_lettered} tasks are dead letters, where {outcome.expected_dead} have to be: {known}"
     if counts.once_second_effects:
         yield f"{counts.once_second_effects} second effects of tasks with @once"
     again = counts.started_again + counts.once_started_again

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import redis
 
+from app.dead_letters.messages import ERROR_HEADER
 from fleet.plan import Plan
 from ops.readiness import condition
 from tests.cluster.brokers import Broker
@@ -84,13 +85,16 @@ class Stage:
         """The queues that keep what was given up, and what had no route."""
         return [*(f"{queue}-dead" for queue in self._queues), self.plan.topology.unrouted]
 
-    def dead_letters(self) -> list[str]:
-        """Ids of the tasks that are in them."""
+    def dead_letters(self) -> dict[str, str]:
+        """Id of each task that is in them -> why, as its letter says."""
         question = {"count": 5000, "ackmode": "ack_requeue_true", "encoding": "auto"}
-        found = []
+        found = {}
         for queue in self.dead_letter_queues():
-            letters = self.ask("POST", f"/queues/{self.vhost}/{queue}/get", question)
-            found += [str(letter["properties"]["correlation_id"]) for letter in letters]
+            for letter in self.ask("POST", f"/queues/{self.vhost}/{queue}/get", question):
+                properties = letter["properties"]
+                headers = properties.get("headers", {})
+                why = headers.get(ERROR_HEADER) or headers.get("x-last-death-reason") or f"in {queue}"
+                found[str(properties["correlation_id"])] = str(why)
         return found
 
     def messages(self) -> dict[str, int]:

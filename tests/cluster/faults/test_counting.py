@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.faults.counting import ONCE, Event, count
+from tests.cluster.faults.counting import ONCE, Event, count, without_effect
 from tests.cluster.faults.fault import Fault, Outcome, violations
 from tests.cluster.faults.load import Accepted, Answers
 from tests.cluster.faults.table import FAULTS, IN_CI
@@ -66,6 +66,16 @@ def test_each_task_is_counted_by_its_id(
     assert {name: counts[name] for name in expected} == expected
 
 
+def test_what_had_no_effect_is_named_with_what_is_known_of_it() -> None:
+    """A reader of the failure has to see whether a task was lost, or failed."""
+    told = events(("started", "b", WORK), *((what, "d", task) for what, _, task in RAN))
+    found = without_effect(answers(("a", WORK), ("b", ONCE), ("d", WORK)), told, {"b": "TimeoutError"})
+    assert list(found) == [
+        "faults.work[a] in no dead-letter queue, never started",
+        "faults.charge[b] a dead letter (TimeoutError), started 1.0 s later in pod",
+    ]
+
+
 def outcome(told: Sequence[tuple[str, str, str]] = RAN, *, unanswered: int = 0, **fields: Any) -> Outcome:
     given = answers(("a", WORK))
     given.unanswered = unanswered
@@ -75,6 +85,7 @@ def outcome(told: Sequence[tuple[str, str, str]] = RAN, *, unanswered: int = 0, 
         "expected_dead": 0,
         "first_start_seconds": None,
         "unexpected": (),
+        "without_effect": (),
         "left": {},
         "seconds": 1.0,
         "notes": {},

@@ -11,7 +11,7 @@ from tests.cluster.faults.fault import Scene
 from tests.cluster.faults.hands import children_of, cut_off_from_broker, evict, kill_pod
 from tests.cluster.faults.load import send
 from tests.cluster.faults.stage import WORK_QUEUES
-from tests.cluster.faults.staging import LIMIT_SECONDS, up
+from tests.cluster.faults.staging import TRAP_LIMIT_SECONDS, up
 from tests.cluster.running_fleet import eventually
 
 CHILDREN = 4
@@ -91,5 +91,5 @@ def send_poison(scene: Scene) -> None:
 
 def outlive_limit(scene: Scene) -> None:
     """Tasks that take no notice of their soft limit."""
-    sent = send(scene.stage.url, "faults.overlong", OVERLONG, {"seconds": 4.0 * LIMIT_SECONDS}, scene.answers)
+    sent = send(scene.stage.url, "faults.overlong", OVERLONG, {"seconds": 4.0 * TRAP_LIMIT_SECONDS}, scene.answers)
     scene.expected_dead = len(sent)
