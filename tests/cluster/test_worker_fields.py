@@ -15,13 +15,24 @@ pytestmark = pytest.mark.cluster
 
 MAX_RETRIES = 3
 PAUSES_SECONDS = (1, 2, 2)
+STATISTICS_SECONDS = 6.0
+"""The broker's counts are so old at most."""
+
+HOLD_SECONDS = 90.0
+"""Longer than the counts are waited for; the worker is not."""
+
 RETRIES = {"max": MAX_RETRIES, "backoff": "1s", "longest": "2s", "jitter": False, "on": ["ConnectionError"]}
 QUEUES: dict[str, dict[str, Any]] = {
     "gevent": {"pool": "gevent", "retries": RETRIES},
     "threads": {"pool": "threads", "retries": RETRIES},
     "prefork": {"pool": "prefork", "retries": RETRIES},
     "replaced": {"pool": "prefork", "concurrency": 1, "args": {"max_tasks_per_child": 2}},
-    "ahead": {"pool": "gevent", "concurrency": 2, "args": {"prefetch_multiplier": 3}},
+    "ahead": {
+        "pool": "gevent",
+        "concurrency": 2,
+        "args": {"prefetch_multiplier": 3},
+        "runtime": {"mean": "10ms", "p99": "100ms", "limit": "120s", "cooperative": True},
+    },
     "ordered": {
         "pool": "gevent",
         "concurrency": 1,
@@ -84,17 +95,19 @@ def test_a_worker_takes_as_many_messages_ahead_as_it_may(declared_fleet: Declare
     """Two slots that hold three messages each: six are unacknowledged, two run, the rest stay in the queue."""
     vhost, log, app = declared_fleet.plan.topology.vhost, tmp_path / "events", sender(declared_fleet)
     for number in range(10):
-        app.send_task("pools.hold", (str(log), str(number), 8.0), queue="ahead")
+        app.send_task("pools.hold", (str(log), str(number), HOLD_SECONDS), queue="ahead")
 
-    def counts() -> tuple[int, int] | None:
+    def counts() -> tuple[int, int]:
         found = declared_fleet.broker.api.get(f"/queues/{vhost}/ahead").json()
-        taken = found.get("messages_unacknowledged", 0)
-        return (taken, found.get("messages_ready", 0)) if taken else None
+        return found.get("messages_unacknowledged", 0), found.get("messages_ready", 0)
 
     with working(declared_fleet, "ahead", tmp_path):
         assert lines(log, 2)[:2] == ["started 0", "started 1"]
-        time.sleep(5)  # statistics are up to five seconds old
-        assert eventually(counts, within_seconds=2, waiting_for="unacknowledged messages") == (6, 4)
+        eventually(
+            lambda: True if counts() == (6, 4) else None, within_seconds=30, waiting_for="six unacknowledged messages"
+        )
+        time.sleep(STATISTICS_SECONDS)
+        assert counts() == (6, 4)
         assert len(lines(log, 2)) == 2
     app.close()
 
