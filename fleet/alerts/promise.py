@@ -134,5 +134,5 @@ def runtime_alert(fleet: str, queue: QueuePlan) -> Alert:
             f"Minimum, maximum and the autoscaler's backlog of {queue.name} are derived from its mean: above {high} s it gets too few pods to keep"
             f" its promise, below {low} s it pays for pods that it does not need."
         ),
-        action=f"Write the measured figures into queues.{queue.name}.runtime, look at `fleet diff`, deploy.",
+        action=f"`fleet measure` proposes the figures of queues.{queue.name}.runtime with what follows from them; `--write`, then deploy.",
     )

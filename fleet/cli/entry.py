@@ -13,6 +13,7 @@ from fleet.cli.cost import cost
 from fleet.cli.diff import diff
 from fleet.cli.dlq import dlq
 from fleet.cli.init import init
+from fleet.cli.measure import measure
 from fleet.cli.plan import plan
 from fleet.cli.route import route
 from fleet.cli.schema import schema
@@ -22,6 +23,7 @@ from fleet.cli.why import why
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
     "See what follows from the catalogue": (plan, why, cost, route, diff),
     "Write and check it": (init, check, simulate, schema),
+    "Look after what runs": (measure,),
 }
 """Heading in the help -> its commands."""
 

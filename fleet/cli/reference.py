@@ -22,7 +22,7 @@ queues, tasks and numbers.
 | code | means |
 |---|---|
 | 0 | fine; for `fleet diff` whether there are differences or not |
-| 1 | something to put right: findings of the catalogue or the environment, a task without a queue, a missed promise, letters that stay, what cannot be asked |
+| 1 | something to put right: findings of a catalogue or an environment, a task without a queue, a missed promise, letters that stay, what cannot be asked |
 | 2 | a command line that is wrong, names an environment or a revision that is not there, or a file that cannot be written |
 
 ## JSON
@@ -67,6 +67,14 @@ SHAPES = {
         " beyond: [{queue, trace, why}], stresses: [{queue, load_multiple, load_per_second, breaks_with_double_runtime,"
         " breaks_with_startup_5_seconds_later, breaks_with_startup_5_times_longer}]}`; a wait is null where tasks never started, `cost` (USD) without"
         " a price of a pod-hour, `ratio` without the clairvoyant bound"
+    ),
+    "measure": (
+        "`{fleet, environment, source, window_seconds, queues: [{queue, promise: {percent, promised_percent, promised_wait_seconds, tasks},"
+        " figures: [figure], hours: [{begins_at, per_second}]}], startup: figure, changes: [{queue, path, before, after, why}],"
+        " refusals: [{queue, path, after, where, problem}], diff, comparison, promises: [{queue, promised_percent, promised_wait_seconds, before, after}],"
+        " simulated, findings, written}`; a figure is `{path, declared, measured, low, high, samples, needed, verdict, why}` with `verdict` one of fits,"
+        " differs, told, too few, unseen; `before` and `after` of a promise are `{kept, traces_kept, traces, worst_trace, within_percent}`; `comparison` is"
+        " that of `fleet diff`, null where nothing is to be changed or the changed catalogue has findings"
     ),
     "schema": "the schema itself, with or without the option",
     "dlq list": (

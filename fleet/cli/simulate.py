@@ -1,8 +1,6 @@
 """`fleet simulate`."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +83,7 @@ def simulate(
     """
     _need_numpy()
     from fleet.cli.loading import load, named_environment
+    from fleet.cli.progress import progress
     from fleet.cost import pod_hour_usd
     from fleet.simulate.examining import examine, steps
     from fleet.simulate.model import simulated_queue, world_of
@@ -98,7 +97,7 @@ def simulate(
         if (paid := price if price is not None else pod_hour_usd(one, cost)) is not None
     }
     question = _question(queues, trace, trace_file, policy, seed=seed, hours=hours, prices=prices)
-    with _progress(steps(len(queues), question)) as tick:
+    with progress(steps(len(queues), question)) as tick:
         found = examine(
             plan.fleet, plan.environment, queues, world_of(named_environment(file, stack)), question, tick=tick
         )
@@ -166,21 +165,6 @@ def _question(
         recorded_name="" if trace_file is None else trace_file.name,
         stressed=not traces and tasks is None,
     )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on standard error where somebody looks; nothing where nobody does."""
-    if not sys.stderr.isatty():
-        yield lambda _what: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, completed=-1)
-        yield lambda what: bar.update(task, advance=1, description=what)
 
 
 def _show(found: "Examination", html: Path | None, *, as_json: bool, every_policy: bool) -> None:

@@ -148,13 +148,17 @@ def steps(queues: int, question: Question) -> int:
     return queues * each
 
 
+def usual_seconds(queue: SimulatedQueue) -> float:
+    """How long the built-in traces last where nobody says so."""
+    return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, RUNTIMES_A_TRACE * queue.mean_seconds))
+
+
 def trace_seconds(queue: SimulatedQueue, question: Question) -> float:
     """How long the built-in traces last on a queue.
 
     Raises: FleetError when that is more tasks than fit.
     """
-    usual = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, RUNTIMES_A_TRACE * queue.mean_seconds))
-    seconds = question.hours * 3600 if question.hours is not None else usual
+    seconds = question.hours * 3600 if question.hours is not None else usual_seconds(queue)
     tasks = seconds * queue.peak_per_second
     if tasks > TASKS_MAX:
         raise FleetError(
