@@ -12,6 +12,7 @@ export UV_SYSTEM_CERTS ?= true
 # Fifteen seconds once; without it, where Python may not write bytecode, every command compiles what it imports.
 export UV_COMPILE_BYTECODE ?= 1
 CONTEXT ?=
+MONITORING ?=
 SCALE ?= 1
 STACK ?= local
 # Of `make preview` and `make review`: the revision a change is compared with, and by how much a month may become dearer, in percent.
@@ -43,8 +44,8 @@ preview: venv ## Show what a change does to every stack, by the real engine; nee
 review: venv ## Judge the previews: one comment in preview/comment.md, the gates' verdict as exit code (COST_RISE=20)
 	@$(BIN)/python -m stacks.review '$(PREVIEWS)'/*/preview.json --out '$(PREVIEWS)/comment.md' --cost-rise '$(COST_RISE)'
 
-up: venv ## Start the sandbox (or use CONTEXT=name), deploy the fleet, wait until it is ready; resumes when interrupted
-	@$(BIN)/python -m ops up $(ON_CONTEXT)
+up: venv ## Start the sandbox (or use CONTEXT=name), deploy the fleet, wait until it is ready; resumes when interrupted (MONITORING=1: with a Prometheus)
+	@$(BIN)/python -m ops up $(strip $(ON_CONTEXT) $(if $(filter 1,$(MONITORING)),--monitoring))
 
 demo: venv ## Send a realistic mix and watch the pods come and go (SCALE=1)
 	@$(BIN)/python -m ops demo --scale '$(SCALE)' $(ON_CONTEXT)

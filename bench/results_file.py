@@ -29,7 +29,7 @@ def versions(environment: Mapping[str, str]) -> dict[str, str]:
     found |= {name: importlib.metadata.version(name) for name in PACKAGES}
     found |= _said(environment, "pulumi-cli", r"v[\d.]+", "pulumi", "version")
     found |= _said(environment, "kubernetes", r"(?<=Server Version: )\S+", "kubectl", "version")
-    for name in ("rabbitmq", "keda", "valkey"):
+    for name in ("rabbitmq", "keda", "valkey", "prometheus"):
         found |= _said(environment, name, rf"(?<={name})[-\w]*:\S+", *_IMAGES_COMMAND)
     return {name: version.rpartition(":")[2] for name, version in found.items()}
 

@@ -34,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top = argparse.ArgumentParser(prog="python -m ops", description="Start, watch and stop a fleet.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", parents=[shared], help="deploy the fleet, wait until it is ready, show where it is")
+    up = commands.add_parser("up", parents=[shared], help="deploy the fleet, wait until it is ready, show where it is")
+    up.add_argument("--monitoring", action="store_true", help="with a Prometheus in the sandbox that reads the fleet")
     demo = commands.add_parser("demo", parents=[shared], help="send a realistic mix and watch it until all is done")
     demo.add_argument("--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of tasks")
     demo.add_argument(
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     """One command; its exit code."""
     match given.command:
         case "up":
-            start_fleet(given.context, os.environ, Progress())
+            start_fleet(given.context, os.environ, Progress(), monitored=given.monitoring)
         case "demo":
             run_demo(open_last(given.context), scale=given.scale, as_json=given.json, timeout_seconds=given.timeout)
         case "status":

@@ -58,12 +58,14 @@ def free_port(preferred: int | None = None) -> int:
     raise FleetError(LOOPBACK, "no port is free", "End a program that listens on many ports.")
 
 
-def forward_command(target: Target, service: str, local_port: int, service_port: int) -> list[str]:
-    """The kubectl command of one forward."""
+def forward_command(
+    target: Target, service: str, local_port: int, service_port: int, namespace: str | None = None
+) -> list[str]:
+    """The kubectl command of one forward; the fleet's namespace unless another is named."""
     return target.kubectl_command(
         "port-forward",
         "--namespace",
-        target.namespace,
+        namespace or target.namespace,
         "--address",
         LOOPBACK,
         f"service/{service}",
@@ -117,7 +119,13 @@ def listens(port: int) -> bool:
 
 
 def keep_forward(
-    target: Target, service: str, service_port: int, *, preferred: int, answers: Callable[[int], bool]
+    target: Target,
+    service: str,
+    service_port: int,
+    *,
+    preferred: int,
+    answers: Callable[[int], bool],
+    namespace: str | None = None,
 ) -> int:
     """A local port that leads to the service and stays after this command.
 
@@ -131,7 +139,7 @@ def keep_forward(
         end_keeper(file)
         preferred = keeper.port
     port = free_port(preferred)
-    command = forward_command(target, service, port, service_port)
+    command = forward_command(target, service, port, service_port, namespace)
     pid = start_keeper(target, command)
     started = psutil.Process(pid).create_time()
     state.write_record(
@@ -143,7 +151,7 @@ def keep_forward(
         raise FleetError(
             f"service/{service}",
             f"no answer through {LOOPBACK}:{port} within {READY_SECONDS:.0f} s",
-            f"See why: {' '.join(target.kubectl_command('-n', target.namespace, 'get', 'pods'))}",
+            f"See why: {' '.join(target.kubectl_command('-n', namespace or target.namespace, 'get', 'pods'))}",
         )
     return port
 

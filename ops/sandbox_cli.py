@@ -15,6 +15,9 @@ NAME_VARIABLE = "FLEET_SANDBOX_NAME"
 
 STATUS_SECONDS = 30.0
 
+MONITOR_SECONDS = 900.0
+"""Its image is made first, once."""
+
 
 def command(environ: Mapping[str, str], *words: str) -> list[str]:
     """The command line of one of the sandbox's commands, with this Python."""
@@ -35,6 +38,21 @@ def stop(environ: Mapping[str, str], root: Path, *, with_caches: bool = False) -
     """Stop the sandbox, leaving nothing behind; `with_caches` drops what was built too."""
     if code := run_visibly(command(environ, "clean" if with_caches else "down"), env=environ, cwd=str(root)):
         raise SystemExit(code)
+
+
+def monitor(environ: Mapping[str, str], root: Path, files: Mapping[str, Mapping[str, str]]) -> None:
+    """Start a Prometheus with these files (folder `scrape` or `rules` -> name -> text), or give them to the one that runs.
+
+    Raises: ProgramError with the sandbox's own words.
+    """
+    run(
+        command(environ, "monitoring"),
+        env=environ,
+        cwd=str(root),
+        stdin=json.dumps(files),
+        fix="Run the same command again; it goes on from where it stopped.",
+        timeout_seconds=MONITOR_SECONDS,
+    )
 
 
 def read_status(environ: Mapping[str, str], root: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 OWN_FOLDER = "ops"
 TARGET_FILE = "target.json"
+MONITORED_FILE = "monitored"
 
 
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -58,3 +59,18 @@ def remembered_context(folder: Path) -> str | None:
 def forget_context(folder: Path) -> None:
     """After `down` there is no cluster to mean."""
     (folder / TARGET_FILE).unlink(missing_ok=True)
+
+
+def remember_monitored(folder: Path) -> None:
+    """Keep that a Prometheus in the sandbox was asked for; every command after it means a fleet that is monitored."""
+    (folder / MONITORED_FILE).touch(mode=0o600)
+
+
+def is_monitored(folder: Path) -> bool:
+    """Whether it was asked for since the sandbox began."""
+    return (folder / MONITORED_FILE).exists()
+
+
+def forget_monitored(folder: Path) -> None:
+    """It ends with the sandbox."""
+    (folder / MONITORED_FILE).unlink(missing_ok=True)

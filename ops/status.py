@@ -7,18 +7,20 @@ from typing import Any
 from rich.console import Console
 
 from fleet.errors import FleetError
-from ops import engine, table
+from ops import engine, monitoring, table
 from ops.observing import observing
 from ops.target import Target
 
 
 def show_status(target: Target, *, as_json: bool = False) -> None:
-    """Print the table, or one JSON document: `fleet`, `cluster`, `web`, `last_update` and of each queue its view."""
+    """Print the table, or one JSON document: `fleet`, `cluster`, `web`, `prometheus` (or null), `last_update` and of each queue its view."""
     with observing(target) as observer:
         views = observer.look()
         address = str(observer.web.base_url).rstrip("/")
         broker_answers = observer.broker is not None
     update = last_update(target)
+    monitored = monitoring.is_monitored(target)
+    prometheus = _prometheus(target) if monitored else None
     plan = target.plan
     if as_json:
         queues = {queue.name: queue for queue in plan.queues}
@@ -26,6 +28,7 @@ def show_status(target: Target, *, as_json: bool = False) -> None:
             "fleet": plan.fleet,
             "cluster": target.label,
             "web": address,
+            "prometheus": prometheus,
             "last_update": update,
             "queues": {view.name: table.view_document(queues[view.name], view) for view in views},
         }
@@ -33,12 +36,22 @@ def show_status(target: Target, *, as_json: bool = False) -> None:
         return
     console = Console(highlight=False)
     console.print(f"The fleet {plan.fleet} on {target.label}: {address}", soft_wrap=True)
+    if monitored:
+        console.print(f"Prometheus: {prometheus or 'does not answer; start it again with make up'}", soft_wrap=True)
     if update:
         console.print(f"Last update {update.get('end_time')}: {update.get('result')}", soft_wrap=True)
     console.print()
     console.print(table.queue_table(plan, views))
     if not broker_answers:
         console.print("\nThe broker's management API could not be reached: messages are not shown.")
+
+
+def _prometheus(target: Target) -> str | None:
+    """Its address; None where it does not answer, which is no reason to hide the fleet."""
+    try:
+        return monitoring.prometheus_address(target)
+    except FleetError:
+        return None
 
 
 def last_update(target: Target) -> dict[str, Any]:

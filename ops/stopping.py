@@ -59,3 +59,4 @@ def stop_sandbox(environ: Mapping[str, str], progress: Progress, *, with_caches:
         except FleetError as error:
             progress.say(f"the stack was left as it is ({error.where}: {error.problem}); the sandbox ends with it")
     sandbox_cli.stop(environ, ROOT, with_caches=with_caches)
+    state.forget_monitored(state.state_folder(environ))

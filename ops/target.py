@@ -26,6 +26,9 @@ STACK = "local"
 CONTEXT_VARIABLE = "FLEET_CONTEXT"
 """How the Pulumi program hears of the context; a file would leave a change in the work tree."""
 
+MONITORING_VARIABLE = "FLEET_MONITORING"
+"""How the Pulumi program hears how the sandbox's Prometheus reads, for the same reason."""
+
 IMAGES_VARIABLE = "FLEET_IMAGES"
 """Set by the sandbox: images are loaded into its node, so no registry is needed."""
 
@@ -94,7 +97,10 @@ def sandbox_target(environ: Mapping[str, str], plan: Plan) -> Target:
     """The sandbox as target, once it runs."""
     whole = {**environ, **sandbox_cli.variables(environ, ROOT)}
     whole.pop(CONTEXT_VARIABLE, None)
-    return Target(context=None, environ=whole, plan=plan, folder=state.state_folder(whole))
+    folder = state.state_folder(whole)
+    if state.is_monitored(folder):
+        whole[MONITORING_VARIABLE] = "plain"
+    return Target(context=None, environ=whole, plan=plan, folder=folder)
 
 
 def open_context(context: str, environ: Mapping[str, str] = os.environ) -> Target:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox import host, lifecycle
+from sandbox import host, lifecycle, monitoring
 from sandbox.environment import export_lines, variables
 from sandbox.errors import SandboxError
 from sandbox.folders import DEFAULT_NAME, Folders, find_folders
@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     )
     imagine.add_argument("folder", type=Path, help="an empty folder for its state; the shell works until it is gone")
     commands.add_parser("build", parents=[shared], help="only build programs and images")
+    commands.add_parser(
+        "monitoring", parents=[shared], help="start a Prometheus with the scrape settings and rules on standard input"
+    )
     commands.add_parser("clean", parents=[shared], help="down, then remove caches and passwords too")
     return top
 
@@ -70,6 +73,8 @@ def _run(given: argparse.Namespace, folders: Folders, progress: Progress) -> int
             lifecycle.build(folders, progress)
         case "clean":
             lifecycle.clean(folders, progress)
+        case "monitoring":
+            monitoring.start(folders, json.load(sys.stdin), progress)
         case "env":
             folders.create()
             sys.stdout.write(export_lines(variables(folders, os.environ)))

@@ -107,6 +107,14 @@ PYTHON = Image(
     debian=rootfs.PYTHON,
 )
 
+PROMETHEUS = Image(
+    name="prometheus",
+    reference="quay.io/prometheus/prometheus:v2.53.3",
+    config=ImageConfig(environment={"PATH": _DEBIAN_PATH}, command=("prometheus",), user="999:999"),
+    debian=rootfs.PROMETHEUS,
+)
+"""Stands in for the monitoring that users have; made when it is asked for."""
+
 IMAGES = (PAUSE, KEDA_OPERATOR, METRICS_SERVER, RABBITMQ, VALKEY, PYTHON)
 ON_THE_NODE = tuple(image for image in IMAGES if image is not PYTHON)
 """What pods run as it is; the Python base is only built upon."""

@@ -122,7 +122,7 @@ def _stand_in_manifests() -> Iterator[Manifest]:
         yield from (manifest for manifest in yaml.load_all(printed, Loader=_loader()) if manifest)
 
 
-def apply_platform(folders: Folders, manifests: Sequence[Manifest]) -> None:
+def apply(folders: Folders, manifests: Sequence[Manifest]) -> None:
     """Apply by server-side apply: KEDA's definitions are too large for an annotation."""
     kubectl = programs.program(folders.cache, "kubectl")
     listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
@@ -132,24 +132,33 @@ def apply_platform(folders: Folders, manifests: Sequence[Manifest]) -> None:
         stdin=listing,
         fix=f"See {folders.logs}/kube-apiserver.log.",
     )  # fmt: skip
+
+
+def apply_platform(folders: Folders, manifests: Sequence[Manifest]) -> None:
+    """Apply, and note that it was."""
+    apply(folders, manifests)
     (folders.node / PLATFORM_MARK).touch()
 
 
 def load_images(folders: Folders, progress: Progress) -> None:
-    """Load what pods run into the node's containerd; what is loaded already is not loaded again."""
+    """Load what pods run into the node's containerd."""
+    for image in images.ON_THE_NODE:
+        load_image(folders, image, progress)
+
+
+def load_image(folders: Folders, image: images.Image, progress: Progress) -> None:
+    """Load one image; what is loaded already is not loaded again."""
     mark = folders.node / "loaded-images.json"
     loaded: dict[str, str] = json.loads(mark.read_text()) if mark.exists() else {}
-    for image in images.ON_THE_NODE:
-        if loaded.get(image.reference) == image.key:
-            continue
-        with progress.step(f"load {image.reference}"):
-            run(
-                ["ctr", f"--address={folders.containerd_socket}", "--namespace=k8s.io", "images", "import",
-                 image.archive(folders.cache)],
-                fix=f"See {folders.logs}/containerd.log.",
-            )  # fmt: skip
-        loaded[image.reference] = image.key
-        mark.write_text(json.dumps(loaded))
+    if loaded.get(image.reference) == image.key:
+        return
+    with progress.step(f"load {image.reference}"):
+        run(
+            ["ctr", f"--address={folders.containerd_socket}", "--namespace=k8s.io", "images", "import",
+             image.archive(folders.cache)],
+            fix=f"See {folders.logs}/containerd.log.",
+        )  # fmt: skip
+    mark.write_text(json.dumps(loaded | {image.reference: image.key}))
 
 
 def missing_platform(api: ApiServer) -> str:

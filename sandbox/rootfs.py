@@ -79,6 +79,13 @@ VALKEY = DebianRootfs(
     before_packages=_system_user("valkey", 999, "/data"),
     after_packages=('install -d -o 999 -g 999 -m 0755 "$1"/data',),
 )
+PROMETHEUS = DebianRootfs(
+    suite="trixie",
+    packages=("prometheus",),
+    promises=("prometheus", "2.53."),
+    before_packages=_system_user("prometheus", 999, "/var/lib/prometheus"),
+    after_packages=('install -d -o 999 -g 999 -m 0755 "$1"/var/lib/prometheus',),
+)
 PYTHON = DebianRootfs(
     suite="trixie",
     packages=("python3", "python3-venv", "ca-certificates"),

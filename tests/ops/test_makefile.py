@@ -43,6 +43,7 @@ def test_make_alone_lists_every_command() -> None:
         pytest.param(
             ["up", "CONTEXT=kind-fleet"], "-m ops up --context 'kind-fleet'", id="up-on-a-cluster-of-ones-own"
         ),
+        pytest.param(["up", "MONITORING=1"], "-m ops up --monitoring", id="up-with-a-prometheus"),
         pytest.param(["demo", "SCALE=0.1"], "-m ops demo --scale '0.1'", id="a-small-demo"),
         pytest.param(["down", "CONTEXT=kind-fleet"], "-m ops down --context 'kind-fleet'", id="down-elsewhere"),
         pytest.param(["preview"], "-m ops preview --out 'preview'   \n", id="previews-of-all-stacks"),

@@ -54,16 +54,16 @@ def test_the_check_sees_what_it_is_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", cases())
 def test_it_fires(tmp_path: Path, case: Case) -> None:
     """With its labels, and nothing else does."""
-    assert _wrong(case, case.firing, case.alerts, tmp_path) == ""
+    assert wrong(case, case.firing, case.alerts, tmp_path) == ""
 
 
 @pytest.mark.parametrize("case", cases())
 def test_it_keeps_quiet(tmp_path: Path, case: Case) -> None:
     """Nor does any other fire."""
-    assert _wrong(case, case.quiet, [], tmp_path) == ""
+    assert wrong(case, case.quiet, [], tmp_path) == ""
 
 
-def _wrong(case: Case, series: dict[str, str], firing: list[dict[str, str]], folder: Path) -> str:
+def wrong(case: Case, series: dict[str, str], firing: list[dict[str, str]], folder: Path) -> str:
     """What is other than expected; what is not of the case is scraped and has nothing to do."""
     whole = series if case.name == "FleetUnseen" else {**SEEN, **series}
     return expect(rules(), folder, series=whole, step=case.step, at=case.at, firing=firing)
