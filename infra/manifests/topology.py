@@ -60,7 +60,8 @@ USERS = (
         # Every queue but those for people (dead letters, unrouted) and those of the delay itself.
         read=r"^(?!celery_delayed_|unrouted$|.*-dead$).*$",
     ),
-    UserSpec(name="autoscaler", configure="^$", write="^$", read=".*", tags=("monitoring",)),
+    # Asks the management API for counts, which takes the tag and a right in the vhost, however small; reading a message would take more.
+    UserSpec(name="autoscaler", configure="^$", write="^$", read="^$", tags=("monitoring",)),
     # Declares the delayed-delivery tree and binds the queues to it; a binding needs write on its destination and read on its source.
     UserSpec(name="topology", configure=r"^celery_delayed_.*$", write=".*", read=r"^(celery_delayed_.*|tasks)$"),
     # For people (`fleet dlq`): takes from the queues that are theirs and sends back by a queue's name, over the default exchange.
