@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from fleet.measure.judging import Kept
 from fleet.plan import Plan, QueuePlan
 from ops.observing import QueueView
 from ops.waits import percentile, share_within
@@ -52,16 +53,30 @@ def is_kept(queue: QueuePlan, view: QueueView) -> bool | None:
     return None if share is None else share * 100 >= queue.promise.percentile
 
 
+def today_text(kept: Kept | None) -> str:
+    """Share of today's tasks that started in time, coloured as `kept_text`."""
+    if kept is None or kept.percent is None:
+        return UNKNOWN
+    return f"[{'green' if kept.kept else 'yellow'}]{kept.percent:.1f}%[/]"
+
+
 def queue_table(
-    plan: Plan, views: Sequence[QueueView], *, sent: Mapping[str, int] | None = None, title: str | None = None
+    plan: Plan,
+    views: Sequence[QueueView],
+    *,
+    sent: Mapping[str, int] | None = None,
+    title: str | None = None,
+    today: Mapping[str, Kept] | None = None,
 ) -> Table:
-    """The table; with `sent`, done is shown out of what was sent."""
+    """The table; with `sent`, done is shown out of what was sent, with `today` there is a column of the promises as they are kept today."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
     any_failed = any(view.counters.failed for view in views)
     for column in COLUMNS:
         if column == FAILED and not any_failed:
             continue
         table.add_column(column, justify="left" if column == "queue" else "right", no_wrap=True)
+    if today is not None:
+        table.add_column("kept\ntoday", justify="right", no_wrap=True)
     queues = {queue.name: queue for queue in plan.queues}
     for view in views:
         queue = queues[view.name]
@@ -74,6 +89,7 @@ def queue_table(
             seconds_text(percentile(view.counters.waits, 95)),
             promise_text(queue),
             kept_text(queue, view),
+            *(() if today is None else (today_text(today.get(view.name)),)),
         )
     return table
 
@@ -99,13 +115,14 @@ def queue_line(views: Sequence[QueueView], sent: Mapping[str, int]) -> str:
     )
 
 
-def view_document(queue: QueuePlan, view: QueueView) -> dict[str, Any]:
+def view_document(queue: QueuePlan, view: QueueView, today: Mapping[str, Kept] | None = None) -> dict[str, Any]:
     """One queue for programs.
 
     Returns: `ready`, `unacked`, `replicas`, `desired`, `minimum`, `maximum`, `started`, `done`, `failed`, `wait_p50_seconds`,
-    `wait_p95_seconds`, `promise_seconds`, `promise_percentile`, `within_promise` (a share) and `kept`; null where nothing is known.
+    `wait_p95_seconds`, `promise_seconds`, `promise_percentile`, `within_promise` (a share), `kept` and `within_promise_today`; null where nothing is known.
     """
     waits = view.counters.waits
+    kept_today = (today or {}).get(view.name)
     return {
         "ready": view.ready,
         "unacked": view.unacked,
@@ -122,4 +139,7 @@ def view_document(queue: QueuePlan, view: QueueView) -> dict[str, Any]:
         "promise_percentile": queue.promise.percentile,
         "within_promise": share_within(waits, queue.promise.wait_seconds),
         "kept": is_kept(queue, view),
+        "within_promise_today": (
+            None if kept_today is None or kept_today.percent is None else round(kept_today.percent / 100, 5)
+        ),
     }

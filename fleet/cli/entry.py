@@ -18,12 +18,13 @@ from fleet.cli.plan import plan
 from fleet.cli.route import route
 from fleet.cli.schema import schema
 from fleet.cli.simulate import simulate
+from fleet.cli.status import status
 from fleet.cli.why import why
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {
     "See what follows from the catalogue": (plan, why, cost, route, diff),
     "Write and check it": (init, check, simulate, schema),
-    "Look after what runs": (measure,),
+    "Look after what runs": (status, measure),
 }
 """Heading in the help -> its commands."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleet.cli.answers import EXIT_FINDINGS, print_json, print_lines
-from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, NameOption, StackOption
+from fleet.cli.options import CATALOGUE, STACK, FileOption, JsonOption, NameOption, PrometheusOption, StackOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +21,7 @@ WINDOW_SECONDS_MAX = 30 * 86_400
 
 def measure(
     *,
-    prometheus: Annotated[
-        str | None,
-        typer.Option(
-            "--prometheus",
-            metavar="URL",
-            envvar="FLEET_PROMETHEUS",
-            help="Ask this Prometheus; a bearer token comes from FLEET_PROMETHEUS_TOKEN.",
-        ),
-    ] = None,
+    prometheus: PrometheusOption = None,
     window: Annotated[str, typer.Option("--window", metavar="TIME", help="How far back, of a Prometheus.")] = "24h",
     worker: Annotated[
         list[str] | None,

@@ -25,3 +25,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the fleet: its namespace and vhost.", metavar="NAME")
 ]
+PrometheusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prometheus",
+        metavar="URL",
+        envvar="FLEET_PROMETHEUS",
+        show_envvar=False,
+        help="Ask this Prometheus, else that in FLEET_PROMETHEUS; a bearer token comes from FLEET_PROMETHEUS_TOKEN.",
+    ),
+]

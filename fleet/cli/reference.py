@@ -68,6 +68,10 @@ SHAPES = {
         " breaks_with_startup_5_seconds_later, breaks_with_startup_5_times_longer}]}`; a wait is null where tasks never started, `cost` (USD) without"
         " a price of a pod-hour, `ratio` without the clairvoyant bound"
     ),
+    "status": (
+        "`{fleet, environment, began_at, at, queues: [{queue, today, recent, budget_used_percent}]}`; `today` and `recent` (five minutes) are"
+        " `{percent, promised_percent, promised_wait_seconds, tasks}`, and `percent` is null where no task started; moments are in seconds since the epoch"
+    ),
     "measure": (
         "`{fleet, environment, source, window_seconds, queues: [{queue, promise: {percent, promised_percent, promised_wait_seconds, tasks},"
         " figures: [figure], hours: [{begins_at, per_second}]}], startup: figure, changes: [{queue, path, before, after, why}],"

@@ -4,7 +4,8 @@ Source: Prometheus docs, "HTTP API" (instant queries, range queries, the format 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -70,7 +71,7 @@ class Prometheus:
     def _ask(self, path: str, words: Mapping[str, str], kind: str) -> list[Any]:
         where = f"{self.address}/api/v1/{path}"
         body = ask(f"{where}?{urlencode(words)}", token=self._token)
-        try:
+        with _understood(where):
             answer = msgspec.json.decode(body)
             if answer["status"] != "success":
                 problem = f"cannot answer {words['query']}: {answer['error']}"
@@ -78,10 +79,6 @@ class Prometheus:
             if answer["data"]["resultType"] != kind:
                 raise TypeError(kind)
             return list(answer["data"]["result"])
-        except (msgspec.DecodeError, LookupError, TypeError, ValueError):
-            raise FleetError(
-                where, "answers, but not as a Prometheus does", "Name the address of its HTTP API, without /api/v1."
-            ) from None
 
 
 def look_at_prometheus(address: str, plan: Plan, *, window_seconds: float, now: float) -> Look:
@@ -91,12 +88,8 @@ def look_at_prometheus(address: str, plan: Plan, *, window_seconds: float, now: 
     """
     prometheus = Prometheus(address, plan.fleet)
     window = format_duration(window_seconds)
-    try:
+    with _understood(address):
         look = _look(prometheus, plan, window, window_seconds, now)
-    except (LookupError, TypeError, ValueError):
-        raise FleetError(
-            address, "answers, but not as a Prometheus does", "Name the address of its HTTP API, without /api/v1."
-        ) from None
     if not look.queues:
         raise FleetError(
             address,
@@ -133,6 +126,26 @@ def _look(prometheus: Prometheus, plan: Plan, window: str, seconds: float, now: 
             if queue.name in seen
         },
     )
+
+
+def wait_histograms(prometheus: Prometheus, seconds: float, now: float) -> dict[str, Histogram]:
+    """Queue -> the waits of the last `seconds`.
+
+    Raises: FleetError when Prometheus cannot be asked.
+    """
+    with _understood(prometheus.address):
+        return _histograms(prometheus, TASK_WAIT, format_duration(round(seconds)), now)
+
+
+@contextmanager
+def _understood(address: str) -> Iterator[None]:
+    """Raises: FleetError where an answer has the form of Prometheus' and no sense."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError):
+        raise FleetError(
+            address, "answers, but not as a Prometheus does", "Name the address of its HTTP API, without /api/v1."
+        ) from None
 
 
 def _histograms(prometheus: Prometheus, metric: str, window: str, now: float) -> dict[str, Histogram]:

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from fleet.measure.judging import Kept
 from ops.observing import QueueView
 from ops.table import queue_table, seconds_text, view_document
 from ops.target import Target
@@ -45,6 +46,32 @@ def test_the_unknown_is_a_dash(target: Target) -> None:
     """Nothing is shown as zero that could not be read."""
     row = drawn(target, view("reports", ready=None, unacked=None, replicas=None, desired=None))[2]
     assert row[:5] == ["reports", "-", "-", "-", "-"]
+
+
+def kept_today(percent: float | None) -> Kept:
+    return Kept(percent=percent, promised_percent=95, promised_wait_seconds=1, tasks=1000)
+
+
+def test_promises_of_today_have_a_column_where_somebody_knows_them(target: Target) -> None:
+    """A dash for a queue of which nobody does."""
+    console = Console(file=io.StringIO(), width=200, no_color=True)
+    views = [view("high"), view("default"), view("reports")]
+    today = {"high": kept_today(94.25), "default": kept_today(None)}
+    console.print(queue_table(target.plan, views, today=today))
+    assert isinstance(console.file, io.StringIO)
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert rows[1][-1] == "today"
+    assert [row[-1] for row in rows[2:]] == ["94.2%", "-", "-"]
+    assert "today" not in drawn(target, view("high"))[1]
+
+
+def test_programs_get_the_share_of_today(target: Target) -> None:
+    """Null where nobody knows."""
+    queue = next(queue for queue in target.plan.queues if queue.name == "high")
+    shares = [view_document(queue, view("high"), today)["within_promise_today"] for today in (
+        {"high": kept_today(94.25)}, {"high": kept_today(None)}, {}, None,
+    )]  # fmt: skip
+    assert shares == [0.9425, None, None, None]
 
 
 @pytest.mark.parametrize(
