@@ -1,7 +1,7 @@
 """What of the Plan reaches each pod, as JSON in a ConfigMap.
 
 A worker gets its own queue and what every publisher needs (routes and priorities), nothing of the other queues' numbers: a number changed on one
-queue rolls that queue's pods alone.
+queue rolls that queue's pods alone, and the web layer's where its page shows the number.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,42 @@ class WorkerDocument(Record, frozen=True, kw_only=True):
     """Broker queue that gets the tasks that failed for good; None where the catalogue keeps none."""
 
 
+class WatchedQueue(Record, frozen=True, kw_only=True):
+    """What the page of the fleet says of one queue: what is promised for it, and what the plan gave it to keep that."""
+
+    name: str
+    tasks: tuple[str, ...]
+    """Task names or patterns."""
+    shards: tuple[str, ...]
+    """Broker queues whose messages wait for its workers."""
+    dead_letter_queue: str
+    promise_seconds: float
+    percentile: float
+    """Share of tasks, in percent, that the promise is for."""
+    mean_seconds: float
+    """Declared mean runtime."""
+    peak_per_second: float
+    """Declared peak of arrivals, after the environment's load factor."""
+    pods_min: int
+    """Of all shards together, as the next."""
+    pods_max: int
+    concurrency: int
+    """Slots of a pod."""
+    reaction_seconds: float
+    """From a message to the pod that it asked for, typically."""
+
+
+class WebDocument(Record, frozen=True, kw_only=True):
+    """What the web layer needs: a producer's part, and what its page shows beside what happens."""
+
+    producer: ProducerDocument
+    environment: str
+    queues: tuple[WatchedQueue, ...]
+    """In the catalogue's order."""
+    pods_max: int
+    """Of the web layer itself: pods that look without hearing of each other share what the broker is asked."""
+
+
 class DelayedBinding(Record, frozen=True, kw_only=True):
     """Where delayed messages of one logical queue come out."""
 
@@ -97,6 +133,34 @@ def producer_document(plan: Plan) -> ProducerDocument:
             for queue in plan.queues
             for pattern, priority in queue.priorities.items()
         ),
+    )
+
+
+def web_document(plan: Plan) -> WebDocument:
+    """The part of the Plan that the web layer needs."""
+    return WebDocument(
+        producer=producer_document(plan),
+        environment=plan.environment,
+        queues=tuple(_watched(queue) for queue in plan.queues),
+        pods_max=plan.web.replicas_max,
+    )
+
+
+def _watched(queue: QueuePlan) -> WatchedQueue:
+    shards, scaling = queue.topology.shards, queue.autoscaling
+    return WatchedQueue(
+        name=queue.name,
+        tasks=queue.tasks,
+        shards=shards,
+        dead_letter_queue=queue.topology.dead_letter_queue,
+        promise_seconds=queue.promise.wait_seconds,
+        percentile=queue.promise.percentile,
+        mean_seconds=queue.promise.mean_seconds,
+        peak_per_second=queue.promise.peak_per_second,
+        pods_min=scaling.min_replicas * len(shards),
+        pods_max=scaling.max_replicas * len(shards),
+        concurrency=queue.worker.concurrency,
+        reaction_seconds=scaling.reaction_seconds,
     )
 
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from msgspec import structs
 
-from fleet.documents import delayed_delivery_document, dump_document, producer_document, worker_document
+from fleet.documents import (
+    delayed_delivery_document,
+    dump_document,
+    producer_document,
+    web_document,
+    worker_document,
+)
 from fleet.plan import Plan, QueuePlan
 from fleet.scaling import Regime
 
@@ -42,12 +48,13 @@ _Object = tuple[str, str, Any]
 
 
 def _shared(plan: Plan) -> Iterator[_Object]:
-    producer = dump_document(producer_document(plan))
+    producer, web = dump_document(producer_document(plan)), dump_document(web_document(plan))
     yield "RabbitmqCluster", "broker", plan.broker
     yield "Vhost", plan.topology.vhost, plan.topology.vhost
-    for name in ("web", "beat"):
-        yield "ConfigMap", name, producer
-    yield "Deployment", "web", (producer, plan.web)
+    yield "Permission", "producer", plan.counted_queues
+    yield "ConfigMap", "web", web
+    yield "ConfigMap", "beat", producer
+    yield "Deployment", "web", (web, plan.web)
     yield "HorizontalPodAutoscaler", "web", plan.web
     yield "Deployment", "beat", producer
     if plan.topology.ingress is not None:

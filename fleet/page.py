@@ -9,10 +9,11 @@ from html import escape
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Reason
 from fleet.rendering import QUEUE_HEADINGS, REASON_HEADINGS, queue_cells, reason_cells, reasons_by_queue, shared_rows
+from fleet.style import PALETTE
 
-STYLE = """
-:root { color-scheme: light dark; --text: #1c2024; --page: #ffffff; --line: #d9dde2; --soft: #606770; --band: #f5f6f8; }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e7eb; --page: #16191d; --line: #363c44; --soft: #98a1ab; --band: #1e2228; } }
+STYLE = (
+    PALETTE
+    + """\
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
@@ -25,6 +26,7 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0; pa
 details[open] { background: var(--band); }
 summary { cursor: pointer; font-weight: 600; } summary span { color: var(--soft); font-weight: 400; }
 """
+)
 
 
 def plan_page(plan: Plan) -> str:

@@ -160,3 +160,11 @@ class Plan(Record, frozen=True, kw_only=True):
     """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""
     notes: tuple[Finding, ...] = ()
     """What works, but not as one may expect; each at its place in the catalogue."""
+
+    @property
+    def counted_queues(self) -> tuple[str, ...]:
+        """The broker queues whose messages people may want counted: what workers consume, dead letters, and what nothing routes."""
+        of_queues = [
+            name for queue in self.queues for name in (*queue.topology.shards, queue.topology.dead_letter_queue)
+        ]
+        return (*of_queues, self.topology.unrouted)

@@ -21,6 +21,8 @@ class BrokerTopologyArgs:
 
     fleet: str
     topology: FleetTopology
+    counted: tuple[str, ...]
+    """Broker queues whose messages the web layer may count (`fleet.plan.Plan.counted_queues`)."""
     deletion: DeletionPolicy
     """What becomes of the vhost and its queues when their resources are deleted."""
     broker_tls: bool = False
@@ -58,7 +60,7 @@ class BrokerTopology(pulumi.ComponentResource):
 
     def _add_users(self, name: str, args: BrokerTopologyArgs, inside: pulumi.ResourceOptions) -> None:
         made: dict[str, KubernetesObject] = {}
-        for spec in manifests.users(args.topology):
+        for spec in manifests.users(args.topology, args.counted):
             made[spec.name] = KubernetesObject(
                 f"{name}-{spec.name}-user",
                 manifests.user(args.fleet, spec),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from fleet.documents import ProducerDocument, dump_document
+from fleet.documents import WebDocument, dump_document
 from fleet.web import WebPlan
 from infra.manifests.metadata import config_map, disruption_budget, service_account
 from infra.manifests.pods import DOCUMENT_NAME, IN_CLUSTER, ResultsAddress
@@ -29,7 +29,7 @@ from infra.placement import ANYWHERE, Placement
 class WebArgs:
     """What the web layer publishes to and runs."""
 
-    document: ProducerDocument
+    document: WebDocument
     image: pulumi.Input[str]
     results_secret: pulumi.Input[str]
     plan: WebPlan
@@ -51,7 +51,7 @@ class Web(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WebArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("celery-fleet:web:Web", name, None, opts)
-        fleet, child = args.document.fleet, pulumi.ResourceOptions(parent=self)
+        fleet, child = args.document.producer.fleet, pulumi.ResourceOptions(parent=self)
         document = KubernetesObject(
             f"{name}-document",
             config_map(fleet, NAME, "web", {DOCUMENT_NAME: dump_document(args.document)}),

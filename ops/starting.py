@@ -50,7 +50,10 @@ def show(target: Target, address: str, *, prometheus: str | None = None) -> None
     """Where the fleet is, its queues, and how to go on."""
     console = Console(highlight=False)
     plan = target.plan
-    console.print(f"\nThe fleet {plan.fleet} runs on {target.label}: {address} (try {address}/docs)\n", soft_wrap=True)
+    console.print(
+        f"\nThe fleet {plan.fleet} runs on {target.label}: {address} (try {address}/fleet, {address}/docs)\n",
+        soft_wrap=True,
+    )
     if prometheus:
         console.print(f"Prometheus: {prometheus} (try {prometheus}/alerts)\n", soft_wrap=True)
     views = observing.queue_views(plan, readiness.read_objects(target))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from fleet.documents import delayed_delivery_document, producer_document
+from fleet.documents import delayed_delivery_document, producer_document, web_document
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
@@ -138,6 +138,7 @@ def _in_broker(loaded: Loaded, foundation: Foundation, broker: Broker) -> _InBro
         BrokerTopologyArgs(
             fleet=plan.fleet,
             topology=plan.topology,
+            counted=plan.counted_queues,
             deletion=deletion,
             broker_tls=loaded.settings.broker_issuer is not None,
         ),
@@ -170,7 +171,7 @@ def _web(loaded: Loaded, foundation: Foundation, results: _Results, delayed: Del
     return Web(
         "web",
         WebArgs(
-            document=producer_document(loaded.plan),
+            document=web_document(loaded.plan),
             image=foundation.images.web,
             results_secret=results.secret_name,
             results=foundation.results or IN_CLUSTER,

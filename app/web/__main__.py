@@ -2,10 +2,12 @@
 
 import os
 import sys
+import time
 
 import uvicorn
 
 from app.application import load_application, register_tasks
+from app.broker import connect_broker
 from app.connections import read_connections
 from app.logs import set_up_logging
 from app.settings import configure
@@ -13,9 +15,11 @@ from app.store import connect_store
 from app.web.api import create_api
 from app.web.idempotency import IdempotencyKeys
 from app.web.limits import read_limits
+from app.web.page.collecting import Collector
+from app.web.page.depths import ANSWER_SECONDS, QueueDepths
 from app.web.publishing import Publisher
 from app.web.results import Results
-from fleet.documents import ProducerDocument, document_path, load_document
+from fleet.documents import WebDocument, document_path, load_document
 from fleet.errors import FleetError
 
 PORT = 8000
@@ -33,24 +37,32 @@ def main() -> int:
     """Serve until a signal ends it."""
     try:
         set_up_logging(os.environ)
-        document = load_document(document_path(os.environ), ProducerDocument)
+        document = load_document(document_path(os.environ), WebDocument)
+        producer = document.producer
         connections = read_connections(os.environ)
         limits = read_limits(os.environ)
         if connections.results is None:
             raise FleetError("environment", "FLEET_RESULTS_HOST not set", "The web layer reads results from there.")
-        app = load_application(document.application)
-        configure(app, document, os.environ)
+        app = load_application(producer.application)
+        configure(app, producer, os.environ)
         register_tasks(app)
     except FleetError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     store = connect_store(connections.results)
+    depths = QueueDepths(
+        lambda: connect_broker(
+            connections, producer.vhost, name=f"{connections.pod} page", answer_seconds=ANSWER_SECONDS
+        ),
+        time.time,
+    )
     api = create_api(
         app,
         document,
         publisher=Publisher(app),
-        results=Results(store, document.fleet),
-        keys=IdempotencyKeys(store, document.fleet),
+        results=Results(store, producer.fleet),
+        keys=IdempotencyKeys(store, producer.fleet),
+        collector=Collector(document, store, depths, pod=connections.pod),
         limits=limits,
     )
     uvicorn.run(

@@ -1,9 +1,10 @@
 """Turns away requests that the web layer does not take: without a token (401), too many (429), too large (413).
 
 Invariant: they are turned away before their body is read, and a body is never read beyond its limit. `/healthz` and `/readyz` are the kubelet's, which has
-no token and must not be told to wait. Sources: RFC 6750 (bearer tokens), RFC 6585 (429), RFC 9110 (413, Retry-After).
+no token and must not be told to wait. Sources: RFC 6750 (bearer tokens), RFC 7617 (passwords), RFC 6585 (429), RFC 9110 (413, Retry-After).
 """
 
+import base64
 import math
 from typing import Any
 
@@ -13,6 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.limits import RateLimiter, WebLimits
 from app.web.metrics import Metrics
+
+PAGE_PATHS = frozenset({"/fleet", "/fleet/now"})
+"""A browser cannot be told a bearer token, but asks a person for a password: here, and to look alone, the token is taken as one, too. Nowhere else, since
+browsers send a password along with whatever another site has them ask for."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 CLIENT, LIMITER = "fleet.client", "fleet.limiter"
@@ -42,7 +47,11 @@ class Access:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = dict(scope["headers"])
-        client = self._client(headers)
+        by_person = scope["path"] in PAGE_PATHS and scope["method"] in {"GET", "HEAD"}
+        client = self._client(headers, by_person=by_person)
+        if client is None and by_person:
+            ask = {"WWW-Authenticate": 'Basic realm="fleet", charset="UTF-8"'}
+            return self._refuse("token", 401, "a token is needed: as password beside any name, or as bearer token", ask)
         if client is None:
             return self._refuse("token", 401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
         scope[CLIENT] = client
@@ -56,11 +65,13 @@ class Access:
             return self._refuse("size", 413, self._too_large(), {"Connection": "close"})
         return None
 
-    def _client(self, headers: dict[bytes, bytes]) -> str | None:
+    def _client(self, headers: dict[bytes, bytes], *, by_person: bool) -> str | None:
         """The client of a request: empty where nobody needs a token, None where this one lacks a good one."""
         if self._limits.tokens is None:
             return ""
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() == "basic" and by_person:
+            return self._limits.tokens.client(_password(token))
         return self._limits.tokens.client(token.strip()) if scheme.lower() == "bearer" else None
 
     def _refuse(self, reason: str, status: int, detail: str, headers: dict[str, str]) -> JSONResponse:
@@ -84,6 +95,14 @@ class Access:
             return message
 
         return receive_bounded
+
+
+def _password(credentials: str) -> str:
+    """Of what a browser sends; empty where it is none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _length(headers: dict[bytes, bytes]) -> int:

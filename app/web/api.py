@@ -1,4 +1,5 @@
-"""The HTTP interface: `POST /tasks/{name}` and `POST /tasks`, `GET` and `DELETE /tasks/{id}`, `/queues`, `/healthz`, `/readyz`, `/metrics`.
+"""The HTTP interface: `POST /tasks/{name}` and `POST /tasks`, `GET` and `DELETE /tasks/{id}`, `/queues`, `/fleet`, `/healthz`,
+`/readyz`, `/metrics`.
 
 Invariant: 202 means that the broker has confirmed every task. Readiness does not ask the broker: a web layer without a broker still answers, with 503
 and a time to try again, which is more than no answer.
@@ -17,39 +18,46 @@ from app.web.access import Access
 from app.web.idempotency import IdempotencyKeys
 from app.web.limits import DEFAULTS, WebLimits
 from app.web.metrics import Metrics
+from app.web.page.collecting import Collector
+from app.web.page.routes import add_page
 from app.web.publishing import Publisher
 from app.web.refusals import add_refusals
 from app.web.results import Results
 from app.web.tasks import TaskParts, add_tasks, unavailable
-from fleet.documents import ProducerDocument
+from fleet.documents import ProducerDocument, WebDocument
 
 
 def create_api(
     app: Any,
-    document: ProducerDocument,
+    document: WebDocument,
     *,
     publisher: Publisher,
     results: Results,
     keys: IdempotencyKeys,
+    collector: Collector,
     limits: WebLimits = DEFAULTS,
 ) -> FastAPI:
     """The web layer of one fleet: `app` is its configured Celery application, with its tasks registered."""
-    router = TaskRouter(document, confirm_timeout_seconds=0)
+    producer = document.producer
+    router = TaskRouter(producer, confirm_timeout_seconds=0)
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        collector.start()
         yield
+        collector.stop()
         publisher.close()
 
     api = FastAPI(
-        title=document.fleet, description="Enqueues tasks and answers about them.", version="1", lifespan=lifespan
+        title=producer.fleet, description="Enqueues tasks and answers about them.", version="1", lifespan=lifespan
     )
     add_refusals(api)
     api.add_middleware(Access, limits=limits, metrics=metrics)
     parts = TaskParts(app=app, router=router, publisher=publisher, results=results, keys=keys, metrics=metrics)
     add_tasks(api, parts)
-    _add_operations(api, document, results, metrics)
+    add_page(api, document, collector)
+    _add_operations(api, producer, results, metrics)
     return api
 
 

@@ -13,7 +13,7 @@ from celery.worker import state
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from app.routing import matching_queue
-from app.worker.outcomes import TaskOutcome
+from app.worker.outcomes import FINISHED, TaskOutcome
 from app.worker.process import peak_of_children_bytes, peak_of_self_bytes
 from fleet.documents import WorkerDocument
 from fleet.metrics import UNREGISTERED, FinishedOutcome
@@ -29,18 +29,6 @@ from fleet.series import (
     WORKER_STARTUP,
 )
 from fleet.sizing import Pool
-
-FINISHED = {
-    TaskOutcome.SUCCEEDED: FinishedOutcome.SUCCEEDED,
-    TaskOutcome.IGNORED: FinishedOutcome.SUCCEEDED,
-    TaskOutcome.FAILED: FinishedOutcome.FAILED,
-    TaskOutcome.TIMED_OUT: FinishedOutcome.FAILED,
-    TaskOutcome.RETRIED: FinishedOutcome.RETRIED,
-    TaskOutcome.REJECTED: FinishedOutcome.REJECTED,
-    TaskOutcome.REVOKED: FinishedOutcome.REJECTED,
-    TaskOutcome.LOST: FinishedOutcome.LOST,
-    TaskOutcome.INTERRUPTED: FinishedOutcome.LOST,
-}
 
 OF_QUEUE = ("queue",)
 OF_TASK = ("queue", "task")

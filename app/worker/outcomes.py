@@ -5,6 +5,8 @@ from enum import StrEnum
 from billiard.einfo import ExceptionWithTraceback
 from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded, WorkerLostError
 
+from fleet.metrics import FinishedOutcome
+
 
 class TaskOutcome(StrEnum):
     """How a run of a task ended."""
@@ -24,6 +26,19 @@ class TaskOutcome(StrEnum):
     INTERRUPTED = "interrupted"
     """It was stopped and its message goes back: the connection was lost, or the worker has to go."""
 
+
+FINISHED = {
+    TaskOutcome.SUCCEEDED: FinishedOutcome.SUCCEEDED,
+    TaskOutcome.IGNORED: FinishedOutcome.SUCCEEDED,
+    TaskOutcome.FAILED: FinishedOutcome.FAILED,
+    TaskOutcome.TIMED_OUT: FinishedOutcome.FAILED,
+    TaskOutcome.RETRIED: FinishedOutcome.RETRIED,
+    TaskOutcome.REJECTED: FinishedOutcome.REJECTED,
+    TaskOutcome.REVOKED: FinishedOutcome.REJECTED,
+    TaskOutcome.LOST: FinishedOutcome.LOST,
+    TaskOutcome.INTERRUPTED: FinishedOutcome.LOST,
+}
+"""What `fleet_tasks_finished_total` and the page call each."""
 
 _BY_ERROR = {
     Retry: TaskOutcome.RETRIED,

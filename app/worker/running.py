@@ -12,6 +12,8 @@ from celery.worker import state
 
 from app.application import load_application, register_tasks
 from app.connections import read_connections
+from app.counting import StoredCounts
+from app.minutes import MinuteCounters
 from app.once import keep_leases
 from app.once.leases import Leases
 from app.retries import retry_tasks
@@ -48,9 +50,10 @@ def run_worker(document: WorkerDocument, environ: Mapping[str, str]) -> int:
     if connections.results is not None:
         address = connections.results
         keep_leases(Leases(lambda: connect_store(address)), producer.fleet)
-        counters = QueueCounters(lambda: connect_store(address), counters_key(producer.fleet, document.queue))
-        signals.worker_shutdown.connect(lambda **_: counters.flush(), weak=False, dispatch_uid="fleet.exit")
-        observers.append(counters)
+        counts = StoredCounts(lambda: connect_store(address))
+        signals.worker_shutdown.connect(lambda **_: counts.flush(), weak=False, dispatch_uid="fleet.exit")
+        observers.append(QueueCounters(counts, counters_key(producer.fleet, document.queue)))
+        observers.append(MinuteCounters(counts, document, app.tasks))
         _learn_cancellations(connect_store(address), producer.fleet)
     metrics = None if port is None else WorkerMetrics(document, app.tasks)
     if metrics is not None:

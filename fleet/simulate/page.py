@@ -25,7 +25,6 @@ BINS = 160
 """Points of a line: more than that nobody sees in 760 pixels."""
 
 CHART_STYLE = """
-:root { --one: #1f6feb; --two: #9a6700; --limit: #cf222e; } @media (prefers-color-scheme: dark) { :root { --one: #6cb6ff; --two: #e3b341; --limit: #ff7b72; } }
 svg { display: block; width: 100%; max-width: 60rem; margin: .4rem 0; } svg text { font: 10px system-ui, sans-serif; fill: var(--soft); }
 svg .name { fill: var(--text); font-weight: 600; } svg .soft { fill: var(--soft); font-weight: 400; } svg path { fill: none; stroke-width: 1.4; }
 path.axis { stroke: var(--line); } path.one { stroke: var(--one); } path.two { stroke: var(--two); } path.limit { stroke: var(--limit); stroke-dasharray: 4 3; }

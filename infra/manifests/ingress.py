@@ -27,7 +27,7 @@ AUTO_MODE_NLB = "eks.amazonaws.com/nlb"
 
 BROKER_BALANCER = "broker-balancer"
 
-PUBLIC_PATHS = {"/tasks": "Prefix", "/queues": "Exact", "/docs": "Exact", "/openapi.json": "Exact"}
+PUBLIC_PATHS = {"/tasks": "Prefix", "/queues": "Exact", "/fleet": "Prefix", "/docs": "Exact", "/openapi.json": "Exact"}
 """Path -> how it is matched: what the web layer answers to callers. For anything else the load balancer itself answers 404."""
 
 READY_PATH = "/readyz"

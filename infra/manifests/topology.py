@@ -5,6 +5,7 @@ so whatever they need has to be here. Source: topology operator 1.20 API referen
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,15 +45,23 @@ class UserSpec:
     tags: tuple[str, ...] = ()
 
 
+def _producer(counted: tuple[str, ...]) -> UserSpec:
+    """Publishes, cancels, and asks how long the queues are.
+
+    Passive declares need some right on the queue since RabbitMQ 4.3.1 (before it: none, in 4.3.0 configure). To write is the least: into a queue nothing
+    but a binding writes, and that needs to read an exchange too, which this user may not.
+    """
+    return UserSpec(
+        name="producer",
+        configure=r"^celery\.pidbox$",
+        write=rf"^(tasks|celery_delayed_.*|celery\.pidbox|{'|'.join(map(re.escape, counted))})$",
+        read="^$",
+    )
+
+
 # Remote control (`pidbox`) declares its own queues and exchanges; everything else exists already. An active declare of an existing exchange needs
 # the configure right on it, which is why a producer that may cancel tasks has it on `celery.pidbox`.
 USERS = (
-    UserSpec(
-        name="producer",
-        configure=r"^celery\.pidbox$",
-        write=r"^(tasks|celery_delayed_.*|celery\.pidbox)$",
-        read="^$",
-    ),
     UserSpec(
         name="worker",
         configure=r"^(.*celery\.pidbox|celeryev.*)$",
@@ -67,15 +76,16 @@ USERS = (
     # For people (`fleet dlq`): takes from the queues that are theirs and sends back by a queue's name, over the default exchange.
     UserSpec(name="operator", configure="^$", write=r"^amq\.default$", read=r"^(unrouted|.*-dead)$"),
 )
-"""Of every fleet."""
+"""Of every fleet, beside the producer."""
 
 INGRESS_USER = UserSpec(name="ingress", configure="^$", write=f"^{INGRESS_EXCHANGE}$", read="^$")
 """For publishers that are not Celery; only where some queue binds patterns."""
 
 
-def users(topology: FleetTopology) -> tuple[UserSpec, ...]:
-    """The users of a fleet."""
-    return USERS if topology.ingress is None else (*USERS, INGRESS_USER)
+def users(topology: FleetTopology, counted: tuple[str, ...]) -> tuple[UserSpec, ...]:
+    """The users of a fleet; `counted` are the broker queues whose messages the web layer may count."""
+    found = (_producer(counted), *USERS)
+    return found if topology.ingress is None else (*found, INGRESS_USER)
 
 
 def _object(fleet: str, kind: str, name: str, spec: Manifest, *, queue: str | None = None) -> Manifest:

@@ -1,6 +1,6 @@
 """Documents and environments of a small fleet, as its pods would be given them."""
 
-from fleet.documents import Priority, ProducerDocument, Route, WorkerDocument
+from fleet.documents import Priority, ProducerDocument, Route, WatchedQueue, WebDocument, WorkerDocument
 from fleet.metrics import MetricsPlan
 from fleet.sizing import Optimization, Pool, Shutdown, WorkerPlan
 
@@ -34,6 +34,53 @@ PRODUCER = ProducerDocument(
         Priority(queue="reports", pattern="*.bulk.*", priority=1),
     ),
 )
+
+HIGH = WatchedQueue(
+    name="high",
+    tasks=("app.tasks.orders.*", "shop.orders.*"),
+    shards=("high",),
+    dead_letter_queue="high-dead",
+    promise_seconds=1.0,
+    percentile=95,
+    mean_seconds=0.08,
+    peak_per_second=120.0,
+    pods_min=1,
+    pods_max=4,
+    concurrency=8,
+    reaction_seconds=18.0,
+)
+
+DEFAULT = WatchedQueue(
+    name="default",
+    tasks=("app.tasks.mail.*",),
+    shards=("default-0", "default-1"),
+    dead_letter_queue="default-dead",
+    promise_seconds=30.0,
+    percentile=95,
+    mean_seconds=0.3,
+    peak_per_second=20.0,
+    pods_min=2,
+    pods_max=6,
+    concurrency=4,
+    reaction_seconds=18.0,
+)
+
+REPORTS = WatchedQueue(
+    name="reports",
+    tasks=("app.tasks.reports.*",),
+    shards=("reports",),
+    dead_letter_queue="reports-dead",
+    promise_seconds=600.0,
+    percentile=90,
+    mean_seconds=40.0,
+    peak_per_second=0.2,
+    pods_min=0,
+    pods_max=10,
+    concurrency=1,
+    reaction_seconds=18.0,
+)
+
+WEB = WebDocument(producer=PRODUCER, environment="prod", queues=(HIGH, DEFAULT, REPORTS), pods_max=5)
 
 GEVENT = WorkerPlan(
     pool=Pool.GEVENT,

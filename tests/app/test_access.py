@@ -1,5 +1,6 @@
 """What the web layer turns away: requests without a token, too many, too large."""
 
+import base64
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,52 @@ def test_without_a_token_nothing_is_told(headers: dict[str, Any], path: str) -> 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json() == {"detail": "a bearer token is needed"}
+    assert broker.published == []
+
+
+def password(token: str, name: str = "anybody") -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{name}:{token}'.encode()).decode()}"}
+
+
+@pytest.mark.parametrize("path", ["/fleet", "/fleet/now"])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        pytest.param(bearer(NEW), 200, id="by-a-program"),
+        pytest.param(password(NEW), 200, id="by-a-browser"),
+        pytest.param(password(OLD, ""), 200, id="without-a-name"),
+        pytest.param({}, 401, id="without"),
+        pytest.param(password(NEW[:-1]), 401, id="with-the-beginning-of-one"),
+        pytest.param(password("", NEW), 401, id="as-the-name"),
+        pytest.param({"Authorization": f"Basic {NEW}"}, 401, id="not-encoded"),
+        pytest.param({"Authorization": b"Basic \xff\xfe"}, 401, id="no-text"),
+    ],
+)
+def test_a_browser_is_asked_for_a_token_where_there_is_a_page(path: str, headers: dict[str, Any], code: int) -> None:
+    with limited(**TOKENS) as (client, _):
+        answer = client.ask("GET", path, headers=headers)
+    assert answer.status_code == code
+    if code == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert "shop" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("POST", PATH, id="to-enqueue"),
+        pytest.param("DELETE", "/tasks/1", id="to-cancel"),
+        pytest.param("GET", "/queues", id="to-read-the-api"),
+        pytest.param("POST", "/fleet", id="another-method"),
+        pytest.param("GET", "/fleet/", id="another-path"),
+    ],
+)
+def test_a_password_opens_nothing_else(method: str, path: str) -> None:
+    """A browser sends it along with what another site has it ask for."""
+    with limited(**TOKENS) as (client, broker):
+        answer = client.ask(method, path, headers=password(NEW), json=CALL)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert broker.published == []
 
 

@@ -1,49 +1,32 @@
-"""What is counted about tasks, and that counting costs none."""
+"""What is counted about tasks."""
 
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import signals
 
+from app.counting import StoredCounts
 from app.waits import DUE_HEADER, QueueCounters, bucket, read_counters, stamp_due_times
 from app.worker.outcomes import TaskOutcome
+from tests.app.count_store import CountStore, without_writer
 
 TASK = "shop.orders.confirm"
 
 
-class Store:
-    """A results store that may be away."""
-
-    def __init__(self) -> None:
-        self.hashes: dict[str, dict[str, int]] = {}
-        self.away = False
-
-    def pipeline(self, transaction: bool = True) -> Any:
-        commands: list[tuple[str, str, int]] = []
-
-        def execute() -> None:
-            if self.away:
-                raise ConnectionError("away")
-            for key, name, count in commands:
-                fields = self.hashes.setdefault(key, {})
-                fields[name] = fields.get(name, 0) + count
-
-        return SimpleNamespace(hincrby=lambda *command: commands.append(command), execute=execute)
+@pytest.fixture
+def store() -> CountStore:
+    return CountStore()
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store()
+def counts(store: CountStore) -> StoredCounts:
+    return without_writer(store)
 
 
 @pytest.fixture
-def counters(store: Store, monkeypatch: pytest.MonkeyPatch) -> QueueCounters:
-    made = QueueCounters(lambda: store, "queue")
-    # The test writes when it wants to; the thread is tested by itself.
-    monkeypatch.setattr(made, "_writer", object())
-    return made
+def counters(counts: StoredCounts) -> QueueCounters:
+    return QueueCounters(counts, "queue")
 
 
 @pytest.mark.parametrize(
@@ -60,32 +43,13 @@ def test_a_wait_falls_into_the_bucket_of_its_bound(seconds: float, bound: str) -
     assert bucket(seconds) == bound
 
 
-def test_counts_reach_the_store(store: Store, counters: QueueCounters) -> None:
+def test_counts_reach_the_store(store: CountStore, counts: StoredCounts, counters: QueueCounters) -> None:
     counters.started(TASK, 0.3)
     counters.started(TASK, None)
     counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
     counters.ended(TASK, TaskOutcome.FAILED, 0.1)
-    assert counters.flush()
+    assert counts.flush()
     assert store.hashes["queue"] == {"started": 2, "wait:0.5": 1, "done": 1, "failed": 1}
-
-
-def test_a_store_that_is_away_loses_no_count(store: Store, counters: QueueCounters) -> None:
-    store.away = True
-    counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
-    assert not counters.flush()
-    counters.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
-    store.away = False
-    assert counters.flush()
-    assert store.hashes["queue"] == {"done": 2}
-
-
-def test_the_writer_writes_by_itself(store: Store) -> None:
-    made = QueueCounters(lambda: store, "queue")
-    made.ended(TASK, TaskOutcome.SUCCEEDED, 0.1)
-    end = time.monotonic() + 10
-    while "queue" not in store.hashes and time.monotonic() < end:
-        time.sleep(0.01)
-    assert store.hashes["queue"] == {"done": 1}
 
 
 def test_what_the_store_holds_is_shown_with_its_histogram() -> None:
@@ -125,8 +89,8 @@ def test_a_publish_says_when_its_task_is_due(headers: dict[str, Any], due_in_sec
     ],
 )
 def test_a_task_is_counted_by_how_it_ended(
-    store: Store, counters: QueueCounters, outcome: TaskOutcome, counted: str | None
+    store: CountStore, counts: StoredCounts, counters: QueueCounters, outcome: TaskOutcome, counted: str | None
 ) -> None:
     counters.ended(TASK, outcome, 0.1)
-    counters.flush()
+    counts.flush()
     assert store.hashes == ({"queue": {counted: 1}} if counted else {})

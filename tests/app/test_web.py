@@ -316,6 +316,18 @@ def test_the_operating_pages_answer(client: Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
+@pytest.mark.parametrize("away", [pytest.param(False, id="all-is-well"), pytest.param(True, id="nothing-answers")])
+def test_the_page_is_shown_whatever_answers(client: Client, store: Store, away: bool) -> None:
+    """It waits for nobody: what was gathered last is there, and nothing was yet."""
+    store.away = away
+    answer = client.get("/fleet")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "3 of 3 promises are not known to be kept: high, default, reports." in answer.text
+    assert "<h1" in client.get("/fleet/now").text
+
+
 def test_metrics_count_by_queue(client: Client) -> None:
     client.post(f"/tasks/{TASK}", CALL)
     assert 'fleet_tasks_accepted_total{queue="high"} 1.0' in client.get("/metrics").text

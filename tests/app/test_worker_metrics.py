@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from app.worker.metrics import FINISHED, WorkerMetrics
-from app.worker.outcomes import TaskOutcome
+from app.worker.metrics import WorkerMetrics
+from app.worker.outcomes import FINISHED, TaskOutcome
 from tests.app.documents import GEVENT, SPOT_PREFORK, worker_document
 from tests.app.observing import Deliveries
 

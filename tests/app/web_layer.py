@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -17,9 +18,11 @@ from app.settings import configure
 from app.web.api import create_api
 from app.web.idempotency import IdempotencyKeys
 from app.web.limits import DEFAULTS, WebLimits
+from app.web.page.collecting import Collector
+from app.web.page.depths import QueueDepths
 from app.web.publishing import Publisher
 from app.web.results import Results
-from tests.app.documents import ENVIRONMENT, PRODUCER
+from tests.app.documents import ENVIRONMENT, PRODUCER, WEB
 
 TASK = "shop.orders.confirm"
 CALL = {"kwargs": {"order_id": "A-1", "total_cents": 5}}
@@ -127,7 +130,11 @@ def serving(app: Any, store: Store, *, seconds: float = 4.5, limits: WebLimits =
     """The web layer of an application."""
     publisher = Publisher(app, seconds=seconds)
     results, keys = Results(store, "shop"), IdempotencyKeys(store, "shop")
-    yield Client(create_api(app, PRODUCER, publisher=publisher, results=results, keys=keys, limits=limits))
+    # Nothing starts it here: its life span is the server's.
+    collector = Collector(WEB, store, QueueDepths(app.connection_for_read, time.time), pod="web-1")
+    yield Client(
+        create_api(app, WEB, publisher=publisher, results=results, keys=keys, collector=collector, limits=limits)
+    )
     publisher.close()
 
 

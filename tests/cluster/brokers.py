@@ -186,7 +186,10 @@ def declare(broker: Broker, manifest: Mapping[str, Any]) -> None:
 def declared(broker: Broker, plan: Plan) -> Iterator[DeclaredFleet]:
     """The plan's fleet in the broker, its delayed-delivery tree included; the plan's vhost has to be new."""
     vhost = plan.topology.vhost
-    specs = (*manifests.users(plan.topology), UserSpec(name=READER, configure="^$", write="^$", read=".*"))
+    specs = (
+        *manifests.users(plan.topology, plan.counted_queues),
+        UserSpec(name=READER, configure="^$", write="^$", read=".*"),
+    )
     users = [f"{vhost}-{spec.name}" for spec in specs]
     broker.put(f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
     try:

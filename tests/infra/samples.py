@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from fleet.documents import delayed_delivery_document, producer_document
+from fleet.documents import delayed_delivery_document, producer_document, web_document
 from fleet.environment import default_environment
 from fleet.loading import load_plan
 from fleet.plan import Plan, QueuePlan
@@ -121,7 +121,10 @@ COMPONENTS: dict[str, Build] = {
         name, BrokerAuthorityArgs(fleet=plan.fleet, issuer="celery-fleet-broker", made_here=True)
     ),
     "BrokerTopology": lambda name, plan: BrokerTopology(
-        name, BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN)
+        name,
+        BrokerTopologyArgs(
+            fleet=plan.fleet, topology=plan.topology, counted=plan.counted_queues, deletion=DeletionPolicy.RETAIN
+        ),
     ),
     "DelayedDelivery": lambda name, plan: DelayedDelivery(
         name, DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=IMAGE)
@@ -159,7 +162,7 @@ COMPONENTS: dict[str, Build] = {
     ),
     "Web": lambda name, plan: Web(
         name,
-        WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web),
+        WebArgs(document=web_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web),
     ),
 }
 """Class name -> how one is made; sharded queues, because they make the most resources."""
@@ -173,7 +176,13 @@ OVER_TLS_COMPONENTS: dict[str, Build] = {
     "Broker": lambda name, plan: Broker(name, BrokerArgs(fleet=plan.fleet, plan=plan.broker, issuer=ISSUER)),
     "BrokerTopology": lambda name, plan: BrokerTopology(
         name,
-        BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN, broker_tls=True),
+        BrokerTopologyArgs(
+            fleet=plan.fleet,
+            topology=plan.topology,
+            counted=plan.counted_queues,
+            deletion=DeletionPolicy.RETAIN,
+            broker_tls=True,
+        ),
     ),
     "DelayedDelivery": lambda name, plan: DelayedDelivery(
         name, DelayedDeliveryArgs(document=delayed_delivery_document(plan), image=IMAGE, broker_tls=True)
@@ -186,9 +195,7 @@ OVER_TLS_COMPONENTS: dict[str, Build] = {
     ),
     "Web": lambda name, plan: Web(
         name,
-        WebArgs(
-            document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web, broker_tls=True
-        ),
+        WebArgs(document=web_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web, broker_tls=True),
     ),
 }
 """Those that know how the broker is spoken to, where it speaks TLS."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.web.__main__ import GRACEFUL_SECONDS, KEEP_ALIVE_SECONDS
-from fleet.documents import producer_document
+from fleet.documents import web_document
 from fleet.errors import FleetError
 from infra.manifests.ingress import (
     DRAIN_SECONDS,
@@ -122,14 +122,20 @@ def test_requests_go_straight_to_pods_that_are_ready() -> None:
 def test_only_what_callers_ask_is_routed() -> None:
     """Metrics and probes stay inside; that every answer to callers has its path is held beside the web layer."""
     sent = {item["path"]: item["pathType"] for item in web_way()["spec"]["rules"][0]["http"]["paths"]}
-    assert sent == {"/tasks": "Prefix", "/queues": "Exact", "/docs": "Exact", "/openapi.json": "Exact"}
+    assert sent == {
+        "/tasks": "Prefix",
+        "/queues": "Exact",
+        "/fleet": "Prefix",
+        "/docs": "Exact",
+        "/openapi.json": "Exact",
+    }
 
 
 def web(drain_seconds: int) -> Recorded:
     """The web layer, as it stands behind a load balancer or not."""
     plan = sample_plan("prod")
     args = WebArgs(
-        document=producer_document(plan),
+        document=web_document(plan),
         image=IMAGE,
         results_secret="results-1",
         plan=plan.web,

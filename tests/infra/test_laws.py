@@ -59,7 +59,7 @@ def _custom_resources(plan: Plan) -> list[Manifest]:
     """Every object of the topology operator and of KEDA that depends on the catalogue."""
     fleet, shared, keep = plan.fleet, plan.topology, DeletionPolicy.RETAIN
     found = [topology.vhost(fleet, shared, keep), topology.task_exchange(fleet, shared)]
-    for spec in topology.users(shared):
+    for spec in topology.users(shared, plan.counted_queues):
         found += [topology.user(fleet, spec), topology.permission(fleet, shared, spec)]
     if shared.ingress is not None:
         found.append(topology.ingress_exchange(fleet, shared))

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from fleet.documents import delayed_delivery_document, producer_document
+from fleet.documents import delayed_delivery_document, producer_document, web_document
 from fleet.plan import Plan, PodExtras, QueuePlan, Toleration
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
@@ -43,7 +43,7 @@ SYSTEM_PODS: dict[str, Make] = {
     "web": lambda plan, placements: Web(
         "web",
         WebArgs(
-            document=producer_document(plan),
+            document=web_document(plan),
             image=IMAGE,
             results_secret="results-1",
             plan=plan.web,

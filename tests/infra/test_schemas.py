@@ -43,7 +43,10 @@ def test_every_field_of_the_catalogue_satisfies_them_too(environment: str) -> No
 
     def program() -> None:
         BrokerTopology(
-            "topology", BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=DeletionPolicy.RETAIN)
+            "topology",
+            BrokerTopologyArgs(
+                fleet=plan.fleet, topology=plan.topology, counted=plan.counted_queues, deletion=DeletionPolicy.RETAIN
+            ),
         )
         for queue in plan.queues:
             QueueTopology(

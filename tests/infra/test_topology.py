@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from fleet.plan import Plan
-from infra.manifests.topology import INGRESS_USER, USERS, DeletionPolicy
+from fleet.topology import FleetTopology
+from infra.manifests.topology import DeletionPolicy, users
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from tests.infra.recording import Recorded, record
 from tests.infra.samples import full_plan, queue_of, sample_plan
@@ -24,7 +25,7 @@ def queue_topology(
 def shared_topology(*, deletion: DeletionPolicy = DeletionPolicy.RETAIN, plan: Plan | None = None) -> Recorded:
     """What the queues share."""
     plan = plan or sample_plan()
-    args = BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, deletion=deletion)
+    args = BrokerTopologyArgs(fleet=plan.fleet, topology=plan.topology, counted=plan.counted_queues, deletion=deletion)
     return record(lambda: BrokerTopology("topology", args))
 
 
@@ -183,7 +184,8 @@ def test_every_topology_resource_says_when_it_is_done() -> None:
 
 
 def _may(user: str, right: str, name: str) -> bool:
-    spec = next(spec for spec in (*USERS, INGRESS_USER) if spec.name == user)
+    topology = FleetTopology(vhost="shop", ingress="ingress")
+    spec = next(spec for spec in users(topology, ("high", "high-dead", "unrouted")) if spec.name == user)
     return re.search(getattr(spec, right), name) is not None
 
 
@@ -193,6 +195,10 @@ def _may(user: str, right: str, name: str) -> bool:
         pytest.param("producer", "write", "tasks", True, id="a-producer-publishes"),
         pytest.param("producer", "write", "celery_delayed_27", True, id="also-with-a-countdown"),
         pytest.param("producer", "write", "celery.pidbox", True, id="and-may-cancel"),
+        pytest.param("producer", "write", "high", True, id="and-may-ask-how-long-a-queue-is"),
+        pytest.param("producer", "write", "high-dead", True, id="of-dead-letters-too"),
+        pytest.param("producer", "write", "other", False, id="but-not-of-another-queue"),
+        pytest.param("producer", "read", "tasks", False, id="and-binds-nothing-to-it"),
         pytest.param("producer", "read", "high", False, id="but-reads-nothing"),
         pytest.param("producer", "configure", "tasks", False, id="and-declares-nothing-of-ours"),
         pytest.param("worker", "read", "high", True, id="a-worker-consumes"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
-from fleet.documents import producer_document
+from fleet.documents import producer_document, web_document
 from infra.beat import Beat, BeatArgs
 from infra.manifests.pods import ResultsAddress
 from infra.manifests.web import WebLimits
@@ -19,7 +19,7 @@ from tests.infra.samples import IMAGE, PASSWORD, queue_of, sample_plan
 def web(environment: str = "prod") -> Recorded:
     """The web layer of the sample."""
     plan = sample_plan(environment=environment)
-    args = WebArgs(document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web)
+    args = WebArgs(document=web_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web)
     return record(lambda: Web("web", args))
 
 
@@ -87,7 +87,7 @@ def test_limits_and_tokens_reach_the_web_layer_alone() -> None:
 
     def build() -> Web:
         args = WebArgs(
-            document=producer_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web,
+            document=web_document(plan), image=IMAGE, results_secret="results-1", plan=plan.web,
             limits=limits, tokens=pulumi.Output.secret(tokens),
         )  # fmt: skip
         return Web("web", args)
@@ -149,7 +149,7 @@ MANAGED_BUILDS: dict[str, Callable[[], object]] = {
     "web": lambda: Web(
         "web",
         WebArgs(
-            document=producer_document(sample_plan()), image=IMAGE, results_secret="results-1", results=MANAGED,
+            document=web_document(sample_plan()), image=IMAGE, results_secret="results-1", results=MANAGED,
             plan=sample_plan().web,
         ),
     ),

@@ -1,0 +1,1 @@
+"""The page at `/fleet`: whether each promise is kept, and why not."""

@@ -1,0 +1,81 @@
+"""The web layer's page on a real broker and on the running fleet."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import amqp
+import pytest
+from amqp.exceptions import AccessRefused
+
+from app.broker import connect_broker
+from app.connections import read_connections
+from app.web.page.depths import BrokerAwayError, Depth, QueueDepths
+from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
+
+pytestmark = pytest.mark.cluster
+
+CATALOGUE = Path(__file__).parents[2] / "queues.yaml"
+
+
+def _message() -> amqp.Message:
+    return amqp.Message("{}")
+
+
+@pytest.fixture(scope="module")
+def sample(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeclaredFleet]:
+    """The repository's own queues, one of them in shards."""
+    folder = tmp_path_factory.mktemp("sample")
+    with declared(broker, plan_of(CATALOGUE.read_text(encoding="utf-8"), folder)) as found:
+        yield found
+
+
+@pytest.fixture
+def depths(sample: DeclaredFleet) -> Iterator[QueueDepths]:
+    """As the web layer asks: by the user that publishes."""
+    connections = read_connections(sample.environment("producer"))
+    made = QueueDepths(lambda: connect_broker(connections, sample.plan.topology.vhost, name="page"), time.time)
+    yield made
+    made.close()
+
+
+def test_the_web_layer_may_ask_how_long_every_queue_is(sample: DeclaredFleet, depths: QueueDepths) -> None:
+    """Shards, dead letters and what nothing routes; a message that waits counts, and so does a worker that takes."""
+    with sample.connection("producer") as publisher:
+        publisher.channel().basic_publish_confirm(_message(), exchange="tasks", routing_key="high")
+    with sample.connection("worker") as worker:
+        worker.channel().basic_consume("reports", callback=print)
+        found = {queue: depths.ask(queue) for queue in sample.plan.counted_queues}
+    assert {queue: (at.ready, at.consumers) for queue, at in found.items() if at.ready or at.consumers} == {
+        "high": (1, 0),
+        "reports": (0, 1),
+    }
+    assert {"default-0", "default-1", "high-dead", "unrouted"} <= found.keys()
+
+
+def test_a_queue_that_is_not_there_is_none_and_one_that_is_not_ours_is_no_answer(
+    sample: DeclaredFleet, depths: QueueDepths
+) -> None:
+    """RabbitMQ tells a user without a right on its name nothing of a queue, not even that it is missing."""
+    vhost = sample.plan.topology.vhost
+    sample.broker.delete(f"/queues/{vhost}/reports-dead")
+    missing = depths.ask("reports-dead")
+    assert (missing.ready, missing.consumers) == (None, 0)
+    with pytest.raises(BrokerAwayError, match="AccessRefused"):
+        depths.ask("of-nobody")
+    assert isinstance(depths.ask("high"), Depth)
+
+
+@pytest.mark.parametrize("queue", ["high", "high-dead"])
+def test_who_may_ask_may_neither_read_nor_bind_nor_empty_a_queue(sample: DeclaredFleet, queue: str) -> None:
+    """The right by which it asks opens nothing else."""
+    with sample.connection("producer") as producer:
+        for attempt in (
+            lambda channel: channel.basic_get(queue),
+            lambda channel: channel.queue_purge(queue),
+            lambda channel: channel.queue_delete(queue),
+            lambda channel: channel.queue_bind(queue, "tasks", routing_key="#"),
+            lambda channel: channel.basic_publish_confirm(_message(), exchange="", routing_key=queue),
+        ):
+            with pytest.raises(AccessRefused):
+                attempt(producer.channel())
