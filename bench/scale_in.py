@@ -1,7 +1,7 @@
 """What it would bring to stop idle workers first: Kubernetes' own choice of pods against pod-deletion costs written from busy slots.
 
 Each queue of some catalogues meets every built-in trace under its own plan, on the same tasks with each order: the pods that a scale-in stops are those that
-the ReplicaSet controller takes by itself (the youngest, in powers of two of their age), those with the fewest busy slots as a controller saw them up to
+the ReplicaSet controller takes by itself (the youngest, in powers of two of their age), those with the fewest busy slots as the controller saw them up to
 15 s ago, or those with the fewest at that moment, which no controller can beat; at last Kubernetes' own with as long a grace on spot as elsewhere.
 `python -m bench.scale_in` prints the table and writes bench/results/scale-in.json. Left out: what else the costs would take (a controller's pod, its
 calls), pods on one node, which go first, and the second run of what was interrupted.
@@ -24,6 +24,7 @@ from bench.results_file import keep_figures
 from fleet.environment import default_environment
 from fleet.loading import load_plan
 from fleet.plan import QueuePlan
+from fleet.scale_in import REFRESH_SECONDS
 from fleet.simulate.engine import Simulation
 from fleet.simulate.keda import scaled_object
 from fleet.simulate.model import SimulatedQueue, World, simulated_queue, world_of
@@ -33,9 +34,6 @@ from fleet.sizing import Shutdown, derive_grace_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (1, 2, 3)
-REFRESH_SECONDS = 15.0
-"""How often the costs would be written."""
-
 HOURS = 1
 
 

@@ -13,6 +13,7 @@ from fleet.environment import Environment
 from fleet.nodes import derive_nodes
 from fleet.plan import BrokerPlan, Downstream, Plan, PodExtras, Promise, QueuePlan, SecretKey, Toleration, Volume
 from fleet.probes import derive_probes
+from fleet.scale_in import ScaleInPlan, idle_first_pays
 from fleet.scaling import AutoscalingPlan, PeakWindow, Regime
 from fleet.sizing import RetryPlan
 from fleet.topology import INGRESS_EXCHANGE, FleetTopology, derive_queue_topology
@@ -48,6 +49,9 @@ def derive_plan(catalogue: Catalogue, environment: Environment, *, fleet: str = 
         nodes=nodes,
         demand=derive_broker_demand(queues, broker, web),
         cost=derive_cost(queues, nodes, broker, environment.cloud),
+        scale_in=ScaleInPlan(
+            queues=tuple(queue.name for queue in queues if idle_first_pays(queue.worker, queue.autoscaling))
+        ),
     )
 
 

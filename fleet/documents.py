@@ -118,6 +118,15 @@ class DelayedDeliveryDocument(Record, frozen=True, kw_only=True):
     bindings: tuple[DelayedBinding, ...]
 
 
+class ScaleInDocument(Record, frozen=True, kw_only=True):
+    """What the scale-in controller needs."""
+
+    fleet: str
+    """Also its namespace."""
+    queues: tuple[str, ...]
+    """Logical queues whose pods it looks after."""
+
+
 def producer_document(plan: Plan) -> ProducerDocument:
     """The part of the Plan that every publisher needs."""
     return ProducerDocument(
@@ -200,6 +209,11 @@ def delayed_delivery_document(plan: Plan) -> DelayedDeliveryDocument:
             for queue in plan.queues
         ),
     )
+
+
+def scale_in_document(plan: Plan) -> ScaleInDocument:
+    """Whose pods the scale-in controller looks after."""
+    return ScaleInDocument(fleet=plan.fleet, queues=plan.scale_in.queues)
 
 
 def dump_document(document: Record) -> str:

@@ -11,6 +11,7 @@ from fleet.demand import BrokerDemand, CostPlan, NodesPlan
 from fleet.errors import Finding
 from fleet.probes import ProbePlan
 from fleet.records import Reason, Record
+from fleet.scale_in import ScaleInPlan
 from fleet.scaling import AutoscalingPlan
 from fleet.sizing import Resources, WorkerPlan
 from fleet.topology import FleetTopology, QueueTopology
@@ -156,6 +157,7 @@ class Plan(Record, frozen=True, kw_only=True):
     nodes: NodesPlan
     demand: BrokerDemand
     cost: CostPlan
+    scale_in: ScaleInPlan = ScaleInPlan()
     reasons: tuple[Reason, ...] = ()
     """Why each number is what it is (`fleet.reasons`); empty where nobody asked."""
     notes: tuple[Finding, ...] = ()

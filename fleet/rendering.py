@@ -128,6 +128,8 @@ def shared_rows(plan: Plan) -> list[Sequence[str]]:
     ingress = (
         [("ingress", f"{plan.topology.ingress} (topic, not for Celery): {'; '.join(patterns)}")] if patterns else []
     )
+    queues = ", ".join(plan.scale_in.queues)
+    scale_in = [("scale-in", f"a controller: of {queues} the idlest pods are stopped first")] if queues else []
     return [
         ("broker", f"RabbitMQ, {broker.nodes} node(s), {size}; vhost {plan.topology.vhost}"),
         (
@@ -135,6 +137,7 @@ def shared_rows(plan: Plan) -> list[Sequence[str]]:
             f"{plan.topology.exchange} (topic; routing key = queue), messages without a route in {plan.topology.unrouted}",
         ),
         *ingress,
+        *scale_in,
         ("nodes", nodes_summary(plan.nodes)),
         ("cost", cost_summary(plan.cost)),
         ("dead letters", ", ".join(queue.topology.dead_letter_queue for queue in plan.queues)),

@@ -14,6 +14,7 @@ from fleet.reasons import (
     replicas,
     resources,
     retries,
+    scale_in,
     scaling,
     shared,
     web,
@@ -25,7 +26,7 @@ from fleet.records import Reason
 MODULES = (promise, worker, retries, resources, probes, scaling, replicas, broker, queue_cost)
 """Where a queue's numbers are explained."""
 
-SHARED_MODULES = (shared, web, demand, nodes, cost)
+SHARED_MODULES = (shared, web, scale_in, demand, nodes, cost)
 """Where what the queues share is explained."""
 
 

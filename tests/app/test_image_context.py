@@ -10,6 +10,7 @@ ENTRY_POINTS = (
     "app.worker.running",
     "app.web.__main__",
     "app.beat",
+    "app.scale_in.__main__",
     "app.delayed_delivery",
     "app.inspect",
 )
