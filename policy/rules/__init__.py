@@ -1,7 +1,7 @@
 """All rules, by what they are about."""
 
 from policy.rule import ResourceRule, StackRule
-from policy.rules import broker, credentials, encryption, exposure, images, pods, scaling, tags
+from policy.rules import access, broker, credentials, encryption, exposure, images, pods, scaling, tags
 
 __all__ = ["RESOURCE_RULES", "STACK_RULES"]
 
@@ -9,6 +9,7 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
     *pods.RULES,
     *images.RULES,
     *credentials.RULES,
+    *access.RULES,
     *broker.RULES,
     *exposure.RULES,
     *encryption.RULES,

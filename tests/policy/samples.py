@@ -41,6 +41,7 @@ def _pods(name: str, container: dict[str, Any]) -> dict[str, Any]:
         "template": {
             "metadata": {"labels": {"app": name}},
             "spec": {
+                "automountServiceAccountToken": False,
                 "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                 "containers": [container],
             },
@@ -62,6 +63,13 @@ def _kubernetes(kind: str, name: str, **properties: Any) -> tuple[str, dict[str,
     return f"kubernetes:{kind}", {"metadata": _metadata(name), **properties}
 
 
+def _controller() -> dict[str, Any]:
+    pods = _pods("scale-in", _container("scale-in", DIGEST))
+    token = {"serviceAccountToken": {"path": "token"}}
+    pods["template"]["spec"]["volumes"] = [{"name": "account", "projected": {"sources": [token]}}]
+    return {"metadata": _metadata("scale-in", **{"app.kubernetes.io/component": "scale-in"}), "spec": pods}
+
+
 _CPU_WORKER = {"metadata": _metadata("worker-reports", **{"celery-fleet/profile": "cpu"})}
 
 _OPERATOR = {
@@ -81,6 +89,15 @@ _RESOURCES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "cpu-worker": (
         "kubernetes:apps/v1:Deployment",
         {**_CPU_WORKER, "spec": _pods("reports", _container("worker", DIGEST, cpu="1"))},
+    ),
+    "scale-in": ("kubernetes:apps/v1:Deployment", _controller()),
+    "role": _kubernetes(
+        "rbac.authorization.k8s.io/v1:Role",
+        "scale-in",
+        rules=[{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "patch"]}],
+    ),
+    "binding": _kubernetes(
+        "rbac.authorization.k8s.io/v1:RoleBinding", "scale-in", roleRef={"kind": "Role", "name": "scale-in"}
     ),
     "store": _kubernetes("apps/v1:StatefulSet", "results", spec=_pods("results", _container("store", VALKEY_IMAGE))),
     "operator": ("kubernetes:apps/v1:Deployment", _OPERATOR),

@@ -6,6 +6,8 @@ from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.tags import UNTAGGED
 from sandbox.standins.aws.package_types import MapOf, resource_type
 from tests.infra.aws.samples import AWS_COMPONENTS, component_graph
+from tests.infra.recording import record
+from tests.infra.samples import COMPONENTS, sample_plan
 from tests.policy.samples import broken, recorded_resources
 from tests.stacks.programs import EKS_STACKS, eks_graph, run_eks, run_stack
 
@@ -30,6 +32,12 @@ def test_a_stack_in_aws_meets_every_rule(stack: str) -> None:
     resources = recorded_resources(eks_graph(stack))
     assert broken(resources, stack) == []
     assert [rule.id for rule in ALL_RULES if not any(rule.concerns(item.typ) for item in resources)] == []
+
+
+def test_a_scale_in_controller_meets_every_rule() -> None:
+    """The one pod with a token, and its role."""
+    controller = record(lambda: COMPONENTS["ScaleIn"]("scale-in", sample_plan("prod")))
+    assert broken(recorded_resources(controller), "prod") == []
 
 
 @pytest.mark.scan

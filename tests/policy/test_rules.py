@@ -12,6 +12,8 @@ from tests.policy.samples import ABSENT, DIGEST, broken, stack
 POD = "spec/template/spec"
 CONTAINER = f"{POD}/containers/0"
 
+TOKEN_VOLUME = {"name": "account", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+
 WRONG = [
     # rule, sample, what is changed
     pytest.param("container-resources", "io-worker", {f"{CONTAINER}/resources/limits/memory": ABSENT}, id="no-memory-limit"),
@@ -38,6 +40,17 @@ WRONG = [
     pytest.param("plain-credentials", "broker", {"spec/rabbitmq/additionalConfig": "default_pass = hunter2\n"}, id="a-password-in-rabbitmq-conf"),
     pytest.param("trigger-credentials", "io-scaler", {"spec/triggers/0/metadata/host": "http://guest:guest@broker:15672"}, id="a-user-in-a-host"),
     pytest.param("trigger-credentials", "io-scaler", {"spec/triggers/0/metadata/password": "hunter2"}, id="a-password-in-a-trigger"),
+    pytest.param("cluster-access", "io-worker", {f"{POD}/automountServiceAccountToken": ABSENT}, id="a-token-by-default"),
+    pytest.param("cluster-access", "io-worker", {f"{POD}/volumes": [TOKEN_VOLUME]}, id="a-token-by-a-volume"),
+    pytest.param("cluster-access", "scale-in", {f"{POD}/automountServiceAccountToken": True}, id="more-than-the-controllers-own-token"),
+    pytest.param("cluster-access", "scale-in", {"metadata/name": "other"}, id="another-that-calls-itself-a-controller"),
+    pytest.param("cluster-access", "scale-in", {"metadata/labels": {}}, id="a-controller-of-no-component"),
+    pytest.param("cluster-access", "role", {"rules/0/verbs": ["list", "patch", "delete"]}, id="one-verb-too-many"),
+    pytest.param("cluster-access", "role", {"rules/0/resources": ["pods", "secrets"]}, id="one-resource-too-many"),
+    pytest.param("cluster-access", "role", {"rules/0/resources": ["pods/exec"]}, id="a-shell-in-every-pod"),
+    pytest.param("cluster-access", "role", {"rules/0/verbs": ["*"]}, id="every-verb"),
+    pytest.param("cluster-access", "role", {"rules/0/apiGroups": ["", "apps"]}, id="another-group"),
+    pytest.param("cluster-access", "binding", {"roleRef/kind": "ClusterRole"}, id="a-role-of-the-cluster"),
     pytest.param("quorum-queues", "queue", {"spec/type": "classic"}, id="a-classic-queue"),
     pytest.param("quorum-queues", "queue", {"spec/type": ABSENT}, id="a-queue-of-no-type"),
     pytest.param("quorum-queues", "vhost", {"spec/defaultQueueType": ABSENT}, id="a-vhost-that-makes-classic-queues"),
@@ -114,6 +127,7 @@ def test_every_rule_has_a_mistake_in_the_table() -> None:
         pytest.param({"cluster": {"vpcConfig": UNKNOWN, "encryptionConfig": UNKNOWN, "tags": UNKNOWN}}, id="a-cluster"),
         pytest.param({"group": {"ingress": UNKNOWN}, "ingress_rule": {"cidrIpv4": UNKNOWN}}, id="networks"),
         pytest.param({"logs": {"kmsKeyId": UNKNOWN}, "volume": {"encrypted": UNKNOWN}}, id="keys"),
+        pytest.param({"io_worker": {f"{POD}/automountServiceAccountToken": UNKNOWN}, "role": {"rules/0/verbs": UNKNOWN}}, id="tokens-and-rights"),
         pytest.param({"queue": {"spec": UNKNOWN}, "vhost": {"spec/defaultQueueType": UNKNOWN}}, id="queues"),
     ],
 )  # fmt: skip
