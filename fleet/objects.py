@@ -14,6 +14,7 @@ from fleet.documents import (
     delayed_delivery_document,
     dump_document,
     producer_document,
+    scale_in_document,
     web_document,
     worker_document,
 )
@@ -61,6 +62,13 @@ def _shared(plan: Plan) -> Iterator[_Object]:
         for kind in ("Exchange", "User", "Permission"):
             yield kind, plan.topology.ingress, plan.topology.vhost
     yield "NetworkPolicy", "broker", plan.topology.ingress
+    yield "NetworkPolicy", "worker", bool(plan.scale_in.queues)
+    if plan.scale_in.queues:
+        document = dump_document(scale_in_document(plan))
+        for kind in ("ServiceAccount", "Role", "RoleBinding"):
+            yield kind, "scale-in", plan.fleet
+        for kind in ("ConfigMap", "Deployment"):
+            yield kind, "scale-in", document
     delayed = dump_document(delayed_delivery_document(plan))
     yield "ConfigMap", "delayed-delivery", delayed
     yield "Job", "delayed-delivery", delayed

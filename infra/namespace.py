@@ -28,6 +28,9 @@ class FleetNamespaceArgs:
     broker_cidrs: tuple[pulumi.Input[str], ...] = ()
     """Networks of a load balancer in front of the broker."""
 
+    scale_in: bool = False
+    """Whether a controller asks workers for their busy slots; plain, because it decides what is allowed."""
+
     readiness_gates: bool = False
     """Whether a pod behind a load balancer waits for its word before it is ready."""
 
@@ -46,7 +49,12 @@ class FleetNamespace(pulumi.ComponentResource):
         )
         # Policies name their namespace in plain text, so the order has to be said; a protected namespace does not hold up their change.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[made], protect=False)
-        table = rules(broker_tls=args.broker_tls, publishers=args.publishers, broker_cidrs=args.broker_cidrs)
+        table = rules(
+            broker_tls=args.broker_tls,
+            publishers=args.publishers,
+            broker_cidrs=args.broker_cidrs,
+            scale_in=args.scale_in,
+        )
         for policy, manifest in network_policies(args.fleet, table).items():
             KubernetesObject(f"{name}-{policy}", manifest, opts=inside)
         self.namespace_name = made.object_name

@@ -85,7 +85,7 @@ class Placements:
     """Where each kind of pod of a stack runs."""
 
     system: Placement = ANYWHERE
-    """Web layer, beat, the delayed-delivery Job, and what every cluster needs."""
+    """Web layer, beat, the scale-in controller, the delayed-delivery Job, and what every cluster needs."""
     broker: Placement = ANYWHERE
     on_demand: Placement = ANYWHERE
     """Workers of queues with on-demand capacity."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from fleet.documents import delayed_delivery_document, producer_document, web_document
+from fleet.documents import delayed_delivery_document, producer_document, scale_in_document, web_document
 from infra.beat import Beat, BeatArgs
 from infra.broker import Broker, BrokerArgs
 from infra.delayed import DelayedDelivery, DelayedDeliveryArgs
@@ -18,6 +18,7 @@ from infra.manifests.web import WebLimits
 from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.observability import Monitoring, Observability, ObservabilityArgs
 from infra.results import Results, ResultsArgs, ResultsPassword
+from infra.scale_in import ScaleIn, ScaleInArgs
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from infra.ways_in import WaysIn
 from infra.web import Web, WebArgs
@@ -47,6 +48,7 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
             publishers=plan.topology.ingress is not None,
             broker_tls=settings.broker_issuer is not None,
             broker_cidrs=foundation.broker_cidrs,
+            scale_in=bool(plan.scale_in.queues),
             readiness_gates=foundation.web_is_behind_balancer,
         ),
         opts=_after(foundation, protect=settings.protect),
@@ -106,6 +108,9 @@ def compose_fleet(loaded: Loaded, foundation: Foundation) -> list[pulumi.Resourc
     ]
     if loaded.scheduled:
         made.append(_beat(loaded, foundation, results, inside.delayed))
+    if plan.scale_in.queues:
+        # Before the workers there is nothing to look after.
+        made.append(_scale_in(loaded, foundation, workers))
     if settings.monitoring is not Monitoring.NONE:
         made.append(_observability(loaded, foundation, namespace))
     if foundation.ways_in is not None:
@@ -198,6 +203,18 @@ def _beat(loaded: Loaded, foundation: Foundation, results: _Results, delayed: De
             placement=foundation.placements.system,
         ),
         opts=_after(foundation, delayed, results),
+    )
+
+
+def _scale_in(loaded: Loaded, foundation: Foundation, workers: list[QueueWorkers]) -> ScaleIn:
+    return ScaleIn(
+        "scale-in",
+        ScaleInArgs(
+            document=scale_in_document(loaded.plan),
+            image=foundation.images.worker,
+            placement=foundation.placements.system,
+        ),
+        opts=_after(foundation, *workers),
     )
 
 

@@ -32,7 +32,7 @@ class BeatManifest:
 
 
 def beat_deployment(beat: BeatManifest) -> Manifest:
-    """The Deployment of beat; the one of this project that states its replicas."""
+    """The Deployment of beat, which states its replicas: no autoscaler owns them."""
     probes = derive_probes()
     pod = ApplicationPod(
         fleet=beat.fleet,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 Manifest = dict[str, Any]
 """A Kubernetes object as the API server takes it; leaves may be Pulumi outputs."""
 
-Component = Literal["worker", "web", "beat", "results", "broker", "delayed-delivery", "monitoring", "fleet"]
+Component = Literal["worker", "web", "beat", "results", "broker", "delayed-delivery", "scale-in", "monitoring", "fleet"]
 
 QUEUE_LABEL = "celery-fleet/queue"
 """Logical queue that an object serves."""
@@ -93,7 +93,7 @@ def disruption_budget(fleet: str, name: str, component: Component, *, queue: str
 
 
 def service_account(fleet: str, name: str, component: Component, *, queue: str | None = None) -> Manifest:
-    """An identity without a token: nothing in a fleet talks to the Kubernetes API."""
+    """An identity whose pods get no token by themselves: of a fleet the scale-in controller alone talks to the Kubernetes API, and says so in its pod."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

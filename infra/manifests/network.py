@@ -46,11 +46,16 @@ class Rule:
 
 
 def rules(
-    *, broker_tls: bool = False, publishers: bool = False, broker_cidrs: tuple[pulumi.Input[str], ...] = ()
+    *,
+    broker_tls: bool = False,
+    publishers: bool = False,
+    broker_cidrs: tuple[pulumi.Input[str], ...] = (),
+    scale_in: bool = False,
 ) -> tuple[Rule, ...]:
     """The table.
 
     `publishers`: some queue binds patterns on the ingress exchange. `broker_cidrs`: networks of a load balancer in front of the broker.
+    `scale_in`: there is a controller that asks workers for their busy slots.
     """
     broker = broker_ports(tls=broker_tls)
     found = [
@@ -66,6 +71,8 @@ def rules(
         found.append(Rule(target="broker", ports=(broker.amqp,), publishers=True))
     if broker_cidrs:
         found.append(Rule(target="broker", ports=(broker.amqp,), cidrs=broker_cidrs))
+    if scale_in:
+        found.append(Rule(target="worker", by_component=True, ports=(METRICS_PORT,), components=("scale-in",)))
     return tuple(found)
 
 

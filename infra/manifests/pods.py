@@ -1,7 +1,7 @@
 """The pod of the application's image, as workers, web layer, beat and the delayed-delivery Job share it.
 
-Invariant: no pod of a fleet runs as root, writes to its image, holds a token of the cluster or carries a credential in clear; connection facts
-reach it by the `FLEET_*` variables alone. Source: Kubernetes docs, "Pod Security Standards", profile restricted.
+Invariant: no pod of a fleet runs as root, writes to its image or carries a credential in clear, and none but the scale-in controller holds a token of
+the cluster; connection facts reach it by the `FLEET_*` variables alone. Source: Kubernetes docs, "Pod Security Standards", profile restricted.
 """
 
 from dataclasses import dataclass, field
@@ -30,6 +30,12 @@ RUN_FOLDER_SIZE = "1Mi"
 """Heartbeat and ready files, in memory: a probe never waits for a disk."""
 
 TEMPORARY_SIZE = "512Mi"
+
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where programs look for the token of their pod."""
+
+TOKEN_SECONDS = 3600
+"""After four fifths of it the kubelet writes the next one. Source: Kubernetes docs, "Configure Service Accounts for Pods", projected tokens."""
 
 HEALTH = ["python", "-I", "-S", "/srv/app/worker/health.py"]
 """Reads a file and exits: no application is imported for a probe."""
@@ -78,8 +84,8 @@ class ApplicationPod:
     command: tuple[str, ...]
     document: pulumi.Input[str]
     """Name of the ConfigMap with the pod's part of the Plan."""
-    broker_user: str
-    """User of the broker whose Secret the topology operator made."""
+    broker_user: str | None
+    """User of the broker whose Secret the topology operator made; None where the pod does not talk to the broker."""
     broker_tls: bool = False
     """Whether the broker speaks TLS, and then nothing else."""
     results_secret: pulumi.Input[str] | None
@@ -103,6 +109,8 @@ class ApplicationPod:
     """How long the pod goes on before it is told to stop, for those in front of it that still send."""
     run_folder: bool = False
     """Whether the pod writes heartbeat files."""
+    cluster_token: bool = False
+    """Whether the pod has a token of the Kubernetes API, for what the roles of its account allow."""
 
 
 def secret_variable(name: str, secret: pulumi.Input[str], key: str) -> Manifest:
@@ -119,16 +127,24 @@ def _broker_tls_variables(pod: ApplicationPod) -> list[Manifest]:
     ]
 
 
-def connection_variables(pod: ApplicationPod) -> list[Manifest]:
-    """How a pod reaches the broker and the results store."""
+def _broker_variables(pod: ApplicationPod) -> list[Manifest]:
+    if pod.broker_user is None:
+        return []
     user_secret = f"{pod.broker_user}-user-credentials"
-    found: list[Manifest] = [
-        {"name": "FLEET_DOCUMENT", "value": f"{DOCUMENT_FOLDER}/{DOCUMENT_NAME}"},
+    return [
         {"name": "FLEET_BROKER_HOST", "value": "broker"},
         {"name": "FLEET_BROKER_PORT", "value": str(broker_ports(tls=pod.broker_tls).amqp)},
         *_broker_tls_variables(pod),
         secret_variable("FLEET_BROKER_USERNAME", user_secret, "username"),
         secret_variable("FLEET_BROKER_PASSWORD", user_secret, "password"),
+    ]
+
+
+def connection_variables(pod: ApplicationPod) -> list[Manifest]:
+    """How a pod reaches the broker and the results store."""
+    found: list[Manifest] = [
+        {"name": "FLEET_DOCUMENT", "value": f"{DOCUMENT_FOLDER}/{DOCUMENT_NAME}"},
+        *_broker_variables(pod),
         {"name": "FLEET_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
     if pod.results_secret is not None:
@@ -144,6 +160,7 @@ def connection_variables(pod: ApplicationPod) -> list[Manifest]:
 def _container(pod: ApplicationPod) -> Manifest:
     authority = [{"name": "broker-authority", "mountPath": AUTHORITY_FOLDER, "readOnly": True}]
     run = [{"name": "run", "mountPath": "/run/fleet"}] if pod.run_folder else []
+    account = [{"name": "account", "mountPath": ACCOUNT_FOLDER, "readOnly": True}] if pod.cluster_token else []
     found: Manifest = {
         "name": pod.component,
         "image": pod.image,
@@ -157,6 +174,7 @@ def _container(pod: ApplicationPod) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 -- a volume of the pod's own
             *(authority if pod.broker_tls else []),
             *run,
+            *account,
             *extra_mounts(pod.extras),
         ],
         **pod.probes,
@@ -166,6 +184,13 @@ def _container(pod: ApplicationPod) -> Manifest:
     if pod.drain_seconds:
         found["lifecycle"] = {"preStop": {"sleep": {"seconds": pod.drain_seconds}}}
     return found
+
+
+def _account_volume() -> Manifest:
+    """What the kubelet would mount by itself, stated: so that a pod with a token is one that shows it."""
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}}
+    authority = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+    return {"name": "account", "projected": {"sources": [token, authority]}}
 
 
 def pod_template(pod: ApplicationPod) -> Manifest:
@@ -184,6 +209,7 @@ def pod_template(pod: ApplicationPod) -> Manifest:
             {"name": "tmp", "emptyDir": {"sizeLimit": TEMPORARY_SIZE}},
             *authority,
             *run,
+            *([_account_volume()] if pod.cluster_token else []),
             *extra_volumes(pod.extras),
         ],
         **scheduling(pod.extras, pod.placement),

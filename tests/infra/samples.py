@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from fleet.documents import delayed_delivery_document, producer_document, web_document
+from fleet.documents import delayed_delivery_document, producer_document, scale_in_document, web_document
 from fleet.environment import default_environment
 from fleet.loading import load_plan
 from fleet.plan import Plan, QueuePlan
@@ -25,6 +25,7 @@ from infra.namespace import FleetNamespace, FleetNamespaceArgs
 from infra.observability import Monitoring, Observability, ObservabilityArgs
 from infra.platform import Platform, PlatformArgs, PlatformPart, Provision
 from infra.results import Results, ResultsArgs, ResultsPassword
+from infra.scale_in import ScaleIn, ScaleInArgs
 from infra.topology import BrokerTopology, BrokerTopologyArgs, QueueTopology, QueueTopologyArgs
 from infra.ways_in import WaysIn, WaysInArgs
 from infra.web import Web, WebArgs
@@ -153,6 +154,7 @@ COMPONENTS: dict[str, Build] = {
     "ResultsPassword": lambda name, plan: ResultsPassword(
         name, ResultsArgs(fleet=plan.fleet, password=pulumi.Output.secret(PASSWORD))
     ),
+    "ScaleIn": lambda name, plan: ScaleIn(name, ScaleInArgs(document=scale_in_document(plan), image=IMAGE)),
     "WaysIn": lambda name, plan: WaysIn(
         name,
         WaysInArgs(

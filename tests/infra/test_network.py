@@ -32,9 +32,9 @@ OVER_TLS = ALWAYS | {
 each_protocol = pytest.mark.parametrize("tls", [pytest.param(False, id="in-clear"), pytest.param(True, id="over-tls")])
 
 
-def policies(*, tls: bool = False, publishers: bool = False) -> Recorded:
+def policies(*, tls: bool = False, publishers: bool = False, scale_in: bool = False) -> Recorded:
     """The namespace with its policies."""
-    args = FleetNamespaceArgs(fleet=FLEET, broker_tls=tls, publishers=publishers)
+    args = FleetNamespaceArgs(fleet=FLEET, broker_tls=tls, publishers=publishers, scale_in=scale_in)
     return record(lambda: FleetNamespace("fleet", args))
 
 
@@ -98,6 +98,12 @@ def test_other_publishers_reach_the_broker_alone_and_only_where_queues_bind_patt
     """By a label on their pods, in whatever namespace they are."""
     more = pairs(policies(tls=tls, publishers=True)) - pairs(policies(tls=tls))
     assert more == {("publishers", "broker", 5671 if tls else 5672)}
+
+
+def test_a_scale_in_controller_reaches_workers_and_only_where_there_is_one() -> None:
+    """It asks them for their busy slots; broker and results store it does not know."""
+    more = pairs(policies(scale_in=True)) - pairs(policies())
+    assert more == {("scale-in", "worker", 9464)}
 
 
 @each_protocol

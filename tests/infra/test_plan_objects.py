@@ -32,8 +32,11 @@ PLACEMENTS = Placements(spot=Placement(node_selector={"capacity": "spot"}))
 
 
 def _program(plan: Plan) -> None:
-    FleetNamespace("fleet", FleetNamespaceArgs(fleet=plan.fleet, publishers=plan.topology.ingress is not None))
-    for shared in ("Broker", "BrokerTopology", "DelayedDelivery", "Web", "Beat"):
+    scale_in = bool(plan.scale_in.queues)
+    publishers = plan.topology.ingress is not None
+    FleetNamespace("fleet", FleetNamespaceArgs(fleet=plan.fleet, publishers=publishers, scale_in=scale_in))
+    controller = ("ScaleIn",) if scale_in else ()
+    for shared in ("Broker", "BrokerTopology", "DelayedDelivery", "Web", "Beat", *controller):
         COMPONENTS[shared](shared.lower(), plan)
     for queue in plan.queues:
         QueueTopology(
@@ -108,6 +111,10 @@ def _changed(queue: str, **fields: Any) -> Raw:
         pytest.param(_changed("mail", dead_letter={"keep": "3d"}), id="dead-letters"),
         pytest.param(_changed("mail", dead_letter={"failed": True}), id="failed-tasks-are-kept"),
         pytest.param(_changed("mail", capacity="spot"), id="capacity"),
+        pytest.param(
+            _changed("mail", capacity="spot", idempotent=True, runtime={"mean": "1s", "p99": "4s", "limit": "10m"}),
+            id="the-first-queue-that-a-scale-in-may-interrupt",
+        ),
         pytest.param(_changed("mail", pod={"env": {"A": "b"}}), id="environment-of-the-pods"),
         pytest.param(_changed("mail", replicas={"min": 2}), id="minimum"),
         pytest.param(_changed("mail", idempotent=True), id="nothing-that-an-object-holds"),

@@ -133,6 +133,34 @@ def test_beat_runs_where_there_is_something_to_schedule(scheduled: bool, names: 
     assert [item.inputs["metadata"]["name"] for item in recorded.of("Deployment") if "beat" in item.name] == names
 
 
+SPOT = {"celery-fleet:environment": '{"spot": true}'}
+
+
+def _spot_tasks_of_minutes(queues: dict[str, Any]) -> None:
+    queues["thumbnails"]["runtime"] = {"mean": "60s", "p99": "4m", "limit": "10m"}
+
+
+@of_its_own
+def test_a_scale_in_controller_stands_where_a_scale_in_may_interrupt_tasks_and_nowhere_else(tmp_path: Path) -> None:
+    """On spot, with tasks of minutes: six resources more, and workers that let it ask. The same queue elsewhere has none."""
+    folder = _catalogue(tmp_path, _spot_tasks_of_minutes)
+    with_it, without = run_stack(SPOT, root=folder), run_stack(root=folder)
+
+    def by_name(recorded: Recorded) -> dict[str, dict[str, Any]]:
+        # Of the queue itself other things differ: its grace, its limits.
+        return {item.name: item.inputs for item in recorded.resources if "thumbnails" not in item.name}
+
+    one, other = by_name(with_it), by_name(without)
+    assert other.keys() < one.keys()
+    assert one.keys() - other.keys() == {
+        "scale-in", "scale-in-document", "scale-in-service-account", "scale-in-role", "scale-in-role-binding", "scale-in-deployment",
+    }  # fmt: skip
+    assert {name for name in other if one[name] != other[name]} == {"fleet-worker"}
+    waits = with_it.waits_for(with_it.one("Deployment", "scale-in"))
+    assert with_it.one("Deployment", "worker-thumbnails").urn in waits
+    assert not run_stack(SPOT).of("ScaleIn")
+
+
 @of_its_own
 def test_two_fleets_share_a_cluster() -> None:
     """All that a fleet makes is in its own namespace, so no name is taken twice."""
