@@ -38,9 +38,15 @@ def _defined() -> dict[str, type[pulumi.ComponentResource]]:
 
 
 @cache
-def _one(build: Build) -> Recorded:
+def _two(build: Build) -> Recorded:
+    """Two instances of a component, side by side."""
     plan = sample_plan("prod")
-    return record(lambda: build("thing", plan))
+
+    def program() -> None:
+        build("one", plan)
+        build("two", plan)
+
+    return record(program)
 
 
 def test_every_component_is_held_to_the_contract() -> None:
@@ -59,9 +65,11 @@ def test_options_are_keyword_only(component: type[pulumi.ComponentResource]) -> 
 @pytest.mark.parametrize("build", CASES)
 def test_children_have_their_component_as_parent_and_carry_its_name(build: Build) -> None:
     """Nothing is left at the top of the stack, and no child name is fixed; a component may stand in another."""
-    component, *children = _one(build).resources
-    assert not component.custom
-    components = {item.urn: item for item in (component, *children) if not item.custom}
+    resources = _two(build).resources
+    components = {item.urn: item for item in resources if not item.custom}
+    children = [item for item in resources if item.name not in {"one", "two"}]
+    assert children
+    assert len(resources) - len(children) == 2
     for child in children:
         assert child.name.startswith(f"{components[child.parent].name}-")
 
@@ -69,29 +77,24 @@ def test_children_have_their_component_as_parent_and_carry_its_name(build: Build
 @pytest.mark.parametrize("build", CASES)
 def test_outputs_are_registered_once(build: Build) -> None:
     """A component says what it offers exactly once, and offers something."""
-    recorded = _one(build)
-    said = recorded.outputs[recorded.resources[0].urn]
-    assert len(said) == 1
-    assert said[0]
+    recorded = _two(build)
+    for component in (item for item in recorded.resources if item.name in {"one", "two"}):
+        said = recorded.outputs[component.urn]
+        assert len(said) == 1
+        assert said[0]
 
 
 @pytest.mark.parametrize("build", CASES)
 def test_two_instances_live_side_by_side(build: Build) -> None:
     """No name inside the stack is taken twice."""
-    plan = sample_plan("prod")
-
-    def program() -> None:
-        build("one", plan)
-        build("two", plan)
-
-    urns = [item.urn for item in record(program).resources]
+    urns = [item.urn for item in _two(build).resources]
     assert len(set(urns)) == len(urns)
 
 
 @pytest.mark.parametrize("build", CASES)
 def test_every_object_carries_the_labels_of_its_fleet(build: Build) -> None:
     """Whatever is in the cluster can be traced to the fleet it is part of, pods included."""
-    for labels in _labels(_one(build)):
+    for labels in _labels(_two(build)):
         assert labels["app.kubernetes.io/part-of"] == "celery-fleet"
         assert labels["app.kubernetes.io/name"]
         assert labels["app.kubernetes.io/component"]
@@ -110,7 +113,7 @@ def _labels(recorded: Recorded) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("build", CASES)
 def test_no_secret_travels_in_clear(build: Build) -> None:
     """The password stands only where the engine knows that it is a secret."""
-    for item in _one(build).resources:
+    for item in _two(build).resources:
         for path, value in _leaves(item.inputs):
             if PASSWORD in value:
                 assert any(path == secret or path.startswith(f"{secret}.") for secret in item.secret_paths), path
