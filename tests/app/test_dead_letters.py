@@ -231,6 +231,7 @@ KNOWN = [
 ]
 
 
+@pytest.mark.scan
 @given(st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=3), AMQP_VALUES, max_size=6), st.binary(max_size=40))
 def test_no_message_is_too_strange(headers: dict[str, Any], body: bytes) -> None:
     """It is summed up, shown as JSON, kept as a line, and sent back, whatever it holds."""

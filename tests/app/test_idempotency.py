@@ -193,6 +193,7 @@ def test_a_key_that_is_none_is_refused(key: str) -> None:
     assert broker.ids == []
 
 
+@pytest.mark.scan
 @given(answers=st.lists(st.sampled_from([Answer.ACK, Answer.NACK, Answer.RETURN]), max_size=12))
 def test_each_task_of_a_batch_is_confirmed_once_however_often_it_is_sent(answers: list[Answer]) -> None:
     """A client that repeats until it is told 202."""

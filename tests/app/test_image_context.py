@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ENTRY_POINTS = (
     "app.worker.__main__",
@@ -16,6 +18,7 @@ ENTRY_POINTS = (
 )
 
 
+@pytest.mark.scan
 def test_the_images_hold_exactly_what_the_application_imports_of_the_core() -> None:
     """A module that is missing stops every pod; one too many rolls every pod when the command line changes."""
     script = f"import sys, {', '.join(ENTRY_POINTS)}; print(*sorted(name for name in sys.modules if name.split('.')[0] == 'fleet'))"

@@ -362,6 +362,7 @@ print(len([order for order, _ in orders.runs if order == "A-1"]), [job.value[1] 
 """
 
 
+@pytest.mark.scan
 def test_greenlets_run_one_key_once_and_each_key_under_its_own_fence() -> None:
     """As in the gevent pool, in a process whose standard library is gevent's."""
     done = subprocess.run(

@@ -208,6 +208,7 @@ def test_a_name_that_leads_to_no_exception_ends_the_worker(name: str, words: str
     assert f"retries.on names {name}," in caught.value.problem
 
 
+@pytest.mark.scan
 def test_a_worker_that_cannot_find_an_exception_says_so_and_ends(tmp_path: Path) -> None:
     """Before it takes a message, with the exit code of a mistake that a person has to put right."""
     path = tmp_path / "document.json"

@@ -166,6 +166,7 @@ def _read_until(process: "subprocess.Popen[str]", words: str, within_seconds: fl
     return lines
 
 
+@pytest.mark.scan
 def test_every_line_of_a_worker_process_is_an_object_without_its_passwords(tmp_path: Path) -> None:
     """From its start without a broker to the signal that ends it, whichever of Celery's loggers it comes from."""
     path = tmp_path / "document.json"

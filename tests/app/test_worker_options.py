@@ -57,6 +57,7 @@ def made(folder: Path, document: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.scan
 @pytest.mark.parametrize(
     ("document", "expected"),
     [

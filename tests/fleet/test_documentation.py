@@ -71,6 +71,7 @@ def test_each_idea_is_explained_with_worked_numbers() -> None:
     assert explained >= {"sizing", "scaling", "topology", "limits"}
 
 
+@pytest.mark.scan
 def test_every_fleet_command_that_is_shown_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The consoles of the documents use commands and options that the command line has."""
     lines = {

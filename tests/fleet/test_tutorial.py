@@ -16,6 +16,7 @@ BLOCK = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.D
 FILES = {"python": "shop.py", "yaml": "queues.yaml"}
 
 
+@pytest.mark.scan
 def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder with nothing but what the reader has written so far."""
     monkeypatch.chdir(tmp_path)

@@ -152,6 +152,7 @@ sys.exit(3 if "dev" in words else 0)
 """
 
 
+@pytest.mark.scan
 def test_every_stack_gets_its_files_whatever_becomes_of_another(
     programs: Programs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

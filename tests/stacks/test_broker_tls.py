@@ -68,6 +68,7 @@ def test_nothing_is_made_for_an_operator_that_exists() -> None:
     assert recorded.one("Certificate").inputs["spec"]["issuerRef"]["name"] == "mine"
 
 
+@pytest.mark.scan
 @pytest.mark.parametrize("stack", EKS_STACKS)
 def test_on_eks_the_broker_speaks_tls_by_itself(stack: str) -> None:
     """The stack installs cert-manager and the operator, so it makes the authority and has it believed first."""
@@ -80,6 +81,7 @@ def test_on_eks_the_broker_speaks_tls_by_itself(stack: str) -> None:
     assert "platform-authority-issuer" in before(recorded, named(recorded, "broker-certificate"))
 
 
+@pytest.mark.scan
 def test_on_eks_it_can_be_switched_off() -> None:
     """With all that is only there for it."""
     recorded = run_eks("dev", broker={"tls": False})
@@ -87,6 +89,7 @@ def test_on_eks_it_can_be_switched_off() -> None:
     assert [*recorded.of("Certificate"), *recorded.of("ClusterIssuer")] == []
 
 
+@pytest.mark.scan
 def test_the_load_balancer_in_front_of_the_broker_hands_tls_on() -> None:
     """To the port that the nodes have open, and the policy lets it through."""
     recorded = run_eks("dev", aws={"brokerLoadBalancer": True})

@@ -47,6 +47,7 @@ def test_a_resource_that_fails_is_told_by_the_sdk() -> None:
         record(program)
 
 
+@pytest.mark.scan
 @pytest.mark.parametrize(
     ("asked_for", "lines"), [pytest.param("", 0, id="as-a-rule"), pytest.param("1", 1, id="asked-for")]
 )

@@ -260,19 +260,26 @@ def test_a_cluster_without_keda_registers_nothing() -> None:
 
 
 def test_an_operator_that_is_not_there_registers_nothing() -> None:
-    """Its kinds are looked for before anything is made; without a word nobody looks."""
+    """Its kinds are looked for before anything is made."""
     config = {"celery-fleet:monitoring": '{"mode": "operator"}'}
     with pytest.raises(CatalogueError) as raised:
-        run_stack(config)
+        loaded(config)
     [finding] = raised.value.findings
     assert finding.path == "celery-fleet:monitoring.mode"
     assert "PodMonitor, PrometheusRule" in finding.problem
+
+
+@of_its_own
+def test_an_operator_that_is_there_is_told_what_to_watch() -> None:
+    """Once its kinds are found; without a word nobody looks, and nothing is made for it."""
+    config = {"celery-fleet:monitoring": '{"mode": "operator"}'}
     served = {**SERVED, "monitoring.coreos.com/v1": frozenset({"PodMonitor", "PrometheusRule", "ServiceMonitor"})}
     recorded = run_stack(config, stage=Stage(served=served))
     assert len(recorded.of("PrometheusRule")) == 5
     assert not run_stack().of("Observability")
 
 
+@of_its_own
 def test_whoever_brings_a_prometheus_says_how_it_reads() -> None:
     """As the sandbox does, without a change of the committed file."""
     known = loaded(variables={**VARIABLES, "FLEET_MONITORING": "plain"})

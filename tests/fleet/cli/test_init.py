@@ -178,6 +178,7 @@ def test_what_has_no_place_is_told_in_comments() -> None:
     assert len([line for line in comments if "KeyError: 'x'\\nhere" in line]) == 1
 
 
+@pytest.mark.scan
 def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
     """Until it is said that it may go."""
     (tmp_path / "queues.yaml").write_text("mine")

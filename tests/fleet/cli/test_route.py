@@ -95,6 +95,7 @@ def check_app(folder: Path, *words: str, cwd: Path) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.scan
 def test_an_application_outside_this_project_is_asked(tmp_path: Path) -> None:
     """It lies beside the catalogue; findings of the file and of the application come in one run."""
     queues = {"mail": sample_queue(tasks=["shop.mail.*"], runtime={"mean": "2s", "p99": "1s", "limit": "10s"})}
@@ -108,6 +109,7 @@ def test_an_application_outside_this_project_is_asked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.scan
 def test_an_application_that_cannot_be_imported_is_a_finding(tmp_path: Path) -> None:
     """At the line that names it, with its own words."""
     (tmp_path / "queues.yaml").write_text(

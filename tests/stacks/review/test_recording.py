@@ -42,6 +42,10 @@ queues:
 """
 
 
+simulated = pytest.mark.scan
+"""A change on which `fleet simulate` is asked about promises, half a second for each of its queues and sides."""
+
+
 @pytest.fixture
 def sides(tmp_path: Path) -> tuple[Path, Path]:
     """A small catalogue with the repository's settings, twice."""
@@ -98,6 +102,7 @@ def test_a_change_is_told_in_the_catalogue_s_words(
     assert bool(found) is bool(told)
 
 
+@simulated
 def test_a_change_of_the_environment_is_its_own_reason(sides: tuple[Path, Path]) -> None:
     """No line of the catalogue changed."""
     edit(
@@ -111,6 +116,7 @@ def test_a_change_of_the_environment_is_its_own_reason(sides: tuple[Path, Path])
     assert any("because of the environment's settings" in sentence for sentence in sentences(comparison))
 
 
+@simulated
 def test_promises_and_cost_are_told_before_and_after(sides: tuple[Path, Path]) -> None:
     """Of the queue that changes alone, and of the stack as a whole."""
     edit(sides[1], "peak: 0.2/s", "peak: 0.3/s")
@@ -128,18 +134,21 @@ def test_promises_and_cost_are_told_before_and_after(sides: tuple[Path, Path]) -
     assert change_line([found]).endswith("because peak 0.2/s -&#62; 0.3/s (no resource changes).")
 
 
+@simulated
 def test_a_promise_that_the_plan_breaks_fails_its_gate(sides: tuple[Path, Path]) -> None:
     """Pods that start too late for a queue that may sleep."""
     edit(sides[1], STATED, f"{STATED}\n    startup: 20m", name="Pulumi.prod.yaml")
     assert "promise" in failed(recorded(sides))
 
 
+@simulated
 def test_a_queue_that_goes_fails_its_gate(sides: tuple[Path, Path]) -> None:
     """Although the engine alone would delete it without a word."""
     edit(sides[1], "  reports:", "  accounts:")
     assert failed(recorded(sides)) == ["remove-queue"]
 
 
+@simulated
 def test_a_fourfold_load_fails_the_gate_of_cost(sides: tuple[Path, Path]) -> None:
     """By the plan's own count."""
     edit(sides[1], "peak: 0.2/s", "peak: 0.8/s")
@@ -152,6 +161,7 @@ def test_nothing_changed_is_nothing_told(sides: tuple[Path, Path]) -> None:
     assert (found.steps, found.promises, found.unchanged, failed(found)) == ((), (), 1, [])
 
 
+@simulated
 def test_without_a_base_all_promises_are_asked_for(sides: tuple[Path, Path]) -> None:
     """A first deploy promises everything anew."""
     found = recorded((None, sides[1]), base_name=None)
