@@ -14,6 +14,9 @@ from typing import Any
 from sandbox.node_files import NodePlan, configuration_files
 from sandbox.standins.node_groups import ZONE_LABEL
 
+ETCD_FOLDER = "etcd"
+"""Folder in the node's that holds the cluster."""
+
 PLATFORM_MARK = "platform-applied"
 """File in the node's folder that says the stand-ins' custom resource definitions are in the cluster."""
 
@@ -59,7 +62,7 @@ def _components(plan: NodePlan) -> list[Component]:
         Component(
             name="etcd",
             command=(
-                binary["etcd"], f"--data-dir={node}/etcd", "--name=sandbox",
+                binary["etcd"], f"--data-dir={node}/{ETCD_FOLDER}", "--name=sandbox",
                 "--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
                 "--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
                 "--initial-cluster=sandbox=http://127.0.0.1:2380", "--log-level=warn",

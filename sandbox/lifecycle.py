@@ -16,7 +16,7 @@ from pathlib import Path
 from sandbox import host, images, network, node, packages, platform, programs
 from sandbox.api_server import ApiServer, condition, wait_until
 from sandbox.building import build_programs
-from sandbox.components import stand_in_components
+from sandbox.components import ETCD_FOLDER, stand_in_components
 from sandbox.credentials import load_credentials
 from sandbox.errors import SandboxError
 from sandbox.folders import Folders
@@ -41,6 +41,7 @@ def up(folders: Folders, progress: Progress) -> None:
         started = time.monotonic()
         build(folders, progress)
         load_credentials(folders)
+        forget_stacks_of_a_gone_node(folders)
         plan = node.plan_node(folders)
         with progress.step("start the node"):
             node.start(plan)
@@ -56,6 +57,17 @@ def up(folders: Folders, progress: Progress) -> None:
             progress.say(line)
         _ready_mark(folders).write_text(fingerprint())
         progress.say(f"sandbox {folders.name} is ready after {time.monotonic() - started:.0f} s")
+
+
+def forget_stacks_of_a_gone_node(folders: Folders) -> None:
+    """Drop the engine's state where the cluster that it is about is not there.
+
+    A `pulumi up` that outlives `down` writes what it knows once more. The next one would take it for its own, make everything and then delete it as what
+    was replaced.
+    """
+    if not (folders.node / ETCD_FOLDER).exists():
+        shutil.rmtree(folders.pulumi_backend)
+        folders.pulumi_backend.mkdir()
 
 
 def _wait_for_node(plan: NodePlan, progress: Progress) -> ApiServer:

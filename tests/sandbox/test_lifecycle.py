@@ -49,3 +49,23 @@ def test_programs_alone_are_not_built_beside_who_builds(folders: Folders) -> Non
     """A review of what would change needs one of them, and would clear away what the others are compiled from."""
     with pytest.raises(SandboxError, match="another command holds the lock"):
         building.provide_programs([programs.PULUMI], folders.cache, Progress())
+
+
+@pytest.mark.parametrize(
+    ("cluster_is_there", "kept"),
+    [
+        pytest.param(False, False, id="what-a-pulumi-wrote-that-outlived-its-cluster"),
+        pytest.param(True, True, id="what-is-about-the-cluster-that-is-there"),
+    ],
+)
+def test_a_new_node_begins_without_stacks(folders: Folders, cluster_is_there: bool, kept: bool) -> None:
+    """They would be taken for its own: all is made, and then deleted as what was replaced."""
+    folders.create()
+    state = folders.pulumi_backend / ".pulumi" / "stacks" / "local.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    if cluster_is_there:
+        (folders.node / "etcd").mkdir()
+    lifecycle.forget_stacks_of_a_gone_node(folders)
+    assert state.exists() is kept
+    assert folders.pulumi_backend.is_dir()
