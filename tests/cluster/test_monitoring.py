@@ -1,6 +1,7 @@
 """A real Prometheus reads a running fleet: it finds everything, takes the rules, no panel is empty, and it tells of what is wrong and of nothing else."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from fleet.alerts import derive_alerts
 from fleet.alerts.rules import rule_groups
 from fleet.dashboards import derive_dashboards
+from fleet.plan import Plan
 from ops.target import ROOT, load_local_plan
 from tests.cluster.brokers import Broker
 from tests.cluster.prometheus import answer, firing, monitored, panels, values, without_data
@@ -20,7 +22,6 @@ JOBS = {f"celery-fleet/{name}" for name in ("workers", "web", "broker", "broker-
 DATA_WITHIN_SECONDS = 300
 SCRAPED_WITHIN_SECONDS = 120
 FIRES_WITHIN_SECONDS = 180
-PLAN = load_local_plan(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +32,28 @@ def prometheus(fleet: RunningFleet) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def dead_letter(prometheus: httpx.Client, broker: Broker) -> Iterator[str]:
-    """The queue that has given one message up, from before the first test on: its alert waits a minute before it fires."""
-    queue = PLAN.queues[0]
-    _publish(broker, queue.topology.dead_letter_queue)
-    yield queue.name
-    broker.delete(f"/queues/{PLAN.topology.vhost}/{queue.topology.dead_letter_queue}/contents")
+def plan() -> Plan:
+    """What the fleet was deployed from."""
+    return load_local_plan(ROOT)
 
 
-def _publish(broker: Broker, queue: str) -> None:
+@contextmanager
+def _message(broker: Broker, plan: Plan, queue: str) -> Iterator[None]:
+    """One that lies in the queue while the block runs."""
     message = {"properties": {}, "routing_key": queue, "payload": "", "payload_encoding": "string"}
-    broker.post(f"/exchanges/{PLAN.topology.vhost}/amq.default/publish", message)
+    broker.post(f"/exchanges/{plan.topology.vhost}/amq.default/publish", message)
+    try:
+        yield
+    finally:
+        broker.delete(f"/queues/{plan.topology.vhost}/{queue}/contents")
+
+
+@pytest.fixture(scope="module")
+def dead_letter(prometheus: httpx.Client, broker: Broker, plan: Plan) -> Iterator[str]:
+    """The queue that has given one message up, from before the first test on: its alert waits a minute before it fires."""
+    queue = plan.queues[0]
+    with _message(broker, plan, queue.topology.dead_letter_queue):
+        yield queue.name
 
 
 @pytest.mark.usefixtures("dead_letter")
@@ -61,9 +73,9 @@ def test_everything_is_found_and_answers(prometheus: httpx.Client) -> None:
         raise AssertionError(f"{late}; found {found}") from None
 
 
-def test_prometheus_has_taken_the_rules(prometheus: httpx.Client) -> None:
+def test_prometheus_has_taken_the_rules(prometheus: httpx.Client, plan: Plan) -> None:
     """Those of the plan, and none of them fails."""
-    expected = {group["name"]: len(group["rules"]) for group in rule_groups(PLAN).values()}
+    expected = {group["name"]: len(group["rules"]) for group in rule_groups(plan).values()}
 
     def look() -> bool | None:
         groups = answer(prometheus, "/api/v1/rules")["groups"]
@@ -73,9 +85,9 @@ def test_prometheus_has_taken_the_rules(prometheus: httpx.Client) -> None:
     eventually(look, within_seconds=SCRAPED_WITHIN_SECONDS, waiting_for=f"groups {expected}, all ok")
 
 
-def test_no_panel_is_without_data(prometheus: httpx.Client, fleet: RunningFleet) -> None:
+def test_no_panel_is_without_data(prometheus: httpx.Client, fleet: RunningFleet, plan: Plan) -> None:
     """Each query of each dashboard has an answer while every queue has a little to do."""
-    missing = sorted({text for texts in panels(derive_dashboards(PLAN)).values() for text in texts})
+    missing = sorted({text for texts in panels(derive_dashboards(plan)).values() for text in texts})
     with fleet.http() as client:
 
         def look() -> bool | None:
@@ -91,20 +103,19 @@ def test_no_panel_is_without_data(prometheus: httpx.Client, fleet: RunningFleet)
             raise AssertionError(f"{late}; without data: {missing}") from None
 
 
-def test_a_delayed_message_that_is_stuck_is_told_from_one_that_waits(prometheus: httpx.Client, broker: Broker) -> None:
+def test_a_delayed_message_that_is_stuck_is_told_from_one_that_waits(
+    prometheus: httpx.Client, broker: Broker, plan: Plan
+) -> None:
     """RabbitMQ counts what dead-lettering cannot hand on, and calls it neither ready nor held."""
-    expression = next(item.expression for item in derive_alerts(PLAN) if item.name == "FleetDelayedStuck")
+    expression = next(item.expression for item in derive_alerts(plan) if item.name == "FleetDelayedStuck")
     assert values(prometheus, expression) == []
     # Its second over, it goes to the exchange of delayed messages with a key that no queue is bound by.
-    _publish(broker, "celery_delayed_0")
-    try:
+    with _message(broker, plan, "celery_delayed_0"):
         eventually(
             lambda: values(prometheus, expression) or None,
             within_seconds=SCRAPED_WITHIN_SECONDS,
             waiting_for="the stuck message",
         )
-    finally:
-        broker.delete(f"/queues/{PLAN.topology.vhost}/celery_delayed_0/contents")
     eventually(
         lambda: True if values(prometheus, expression) == [] else None,
         within_seconds=SCRAPED_WITHIN_SECONDS,
@@ -112,9 +123,11 @@ def test_a_delayed_message_that_is_stuck_is_told_from_one_that_waits(prometheus:
     )
 
 
-def test_of_all_alerts_the_one_fires_whose_trouble_is_there(prometheus: httpx.Client, dead_letter: str) -> None:
+def test_of_all_alerts_the_one_fires_whose_trouble_is_there(
+    prometheus: httpx.Client, plan: Plan, dead_letter: str
+) -> None:
     """What the other queues do is no trouble, nor is what all of them share."""
-    told = {"alertname": "FleetDeadLetters", "fleet": PLAN.fleet, "environment": "local"}
+    told = {"alertname": "FleetDeadLetters", "fleet": plan.fleet, "environment": "local"}
     expected = {**told, "severity": "warning", "queue": dead_letter}
     seen = eventually(
         lambda: firing(prometheus) or None, within_seconds=FIRES_WITHIN_SECONDS, waiting_for="an alert that fires"
