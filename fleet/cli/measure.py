@@ -121,6 +121,7 @@ def _prometheus(plan: "Plan", address: str | None, window: str, during: str | No
 
 
 def _workers(plan: "Plan", workers: list[str], during: str | None, files: list[Path]) -> "Look":
+    import sys
     import time
     from importlib.util import find_spec
 
@@ -145,6 +146,8 @@ def _workers(plan: "Plan", workers: list[str], during: str | None, files: list[P
     source = f"{names}, since the workers' start"
     began = time.monotonic()
     if seconds is not None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"looking again in {during}\n")
         time.sleep(seconds)
         samples = [between(first, read_worker(url)) for first, url in zip(samples, addresses, strict=True)]
         seconds, source = time.monotonic() - began, f"{names}, for {during}"

@@ -36,6 +36,8 @@ class Histogram(Record, frozen=True, kw_only=True):
     """In each bucket; the last one is past the last bound."""
     total_seconds: float
     """Of all observations together."""
+    mixed: bool = False
+    """Whether bounds were left out because only some of the series have them."""
 
     @property
     def count(self) -> float:
@@ -89,4 +91,5 @@ def from_buckets(
         bounds_seconds=tuple(everywhere[:-1]),
         counts=tuple(after - before for before, after in pairwise([0.0, *up_to])),
         total_seconds=total_seconds,
+        mixed=len(everywhere) < len(counted),
     )

@@ -102,11 +102,19 @@ def _runtime(queue: QueuePlan, runs: Histogram | None) -> Iterator[Figure]:
         "runtime.p99", promise.p99_seconds, p99.seconds if p99 else None,
         samples=tasks, needed=max(needed, tasks_for_p99(variation)),
     )  # fmt: skip
-    if p99 is not None and tasks:
-        found = structs.replace(found, low=p99.low_seconds, high=p99.high_seconds)
-        if found.verdict is Verdict.DIFFERS and p99.exactness > COARSE:
-            found = structs.replace(found, why=f"{found.why}; in a wide bucket: deploy the change and measure again")
-    yield found
+    if runs is None or p99 is None or not tasks:
+        yield found
+        return
+    found = structs.replace(found, low=p99.low_seconds, high=p99.high_seconds)
+    if p99.exactness <= COARSE or found.verdict in (Verdict.TOO_FEW, Verdict.UNSEEN):
+        yield found
+    elif runs.mixed:
+        why = "bounds changed meanwhile, and the bucket is wide: a --window since the last deploy tells"
+        yield structs.replace(found, verdict=Verdict.TOLD, why=why)
+    elif found.verdict is Verdict.DIFFERS:
+        yield structs.replace(found, why=f"{found.why}; in a wide bucket: deploy the change and measure again")
+    else:
+        yield found
 
 
 def _peak(queue: QueuePlan, seen: Observation, environment: Environment, window_seconds: float | None) -> Figure:

@@ -85,7 +85,7 @@ def test_bounds_that_only_some_workers_had_are_left_out() -> None:
     histogram = from_buckets(
         {1.0: 30.0, 3.0: 9.0, 4.0: 50.0, math.inf: 70.0}, {1.0: 3, 3.0: 1, 4.0: 2, math.inf: 3}, 100.0
     )
-    assert histogram == Histogram(bounds_seconds=(1.0,), counts=(30.0, 40.0), total_seconds=100.0)
+    assert histogram == Histogram(bounds_seconds=(1.0,), counts=(30.0, 40.0), total_seconds=100.0, mixed=True)
 
 
 def test_counts_that_extrapolation_put_out_of_order_are_never_negative() -> None:

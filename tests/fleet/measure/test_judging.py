@@ -75,6 +75,14 @@ def test_a_percentile_in_a_wide_bucket_is_to_be_measured_again(tmp_path: Path) -
     assert found.why.endswith("measure again")
 
 
+def test_a_percentile_between_bounds_of_two_catalogues_is_no_reason_to_change_one(tmp_path: Path) -> None:
+    """The day after a change, what both have in common is too wide to tell."""
+    common = Histogram(bounds_seconds=(0.1, 10.0), counts=(90_000, 10_000, 0), total_seconds=10_000, mixed=True)
+    found = judge(tmp_path, observation(runs=common)).figures[1]
+    assert (found.verdict, found.low, found.high) == (Verdict.TOLD, 0.1, 10.0)
+    assert "--window since the last deploy" in found.why
+
+
 @pytest.mark.parametrize(
     ("squared_variation", "mean", "p99"),
     [

@@ -1,11 +1,13 @@
 """Workers are read as they are: since their start, or between two looks."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from fleet.errors import FleetError, UsageError
+from fleet.measure.asking import TOKEN_VARIABLE
 from fleet.measure.scrapes import between, observe, parse, read_file, read_worker
 from tests.fleet.measure.servers import serving
 
@@ -103,14 +105,15 @@ def test_other_texts_are_refused(text: str) -> None:
     assert refused.value.where == "http://127.0.0.1:9464/metrics"
 
 
-def test_a_worker_is_asked_at_its_metrics() -> None:
-    """Unless the address has a path of its own."""
+def test_a_worker_is_asked_at_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the address has a path of its own; the token is Prometheus' and no worker gets it."""
+    monkeypatch.setenv(TOKEN_VARIABLE, "very-secret")
     paths: list[str] = []
     text = Worker().text().encode()
 
-    def respond(path: str, *_: object) -> tuple[int, bytes]:
+    def respond(path: str, _query: object, headers: Mapping[str, str]) -> tuple[int, bytes]:
         paths.append(path)
-        return 200, text
+        return (500, b"") if "Authorization" in headers else (200, text)
 
     with serving(respond) as address:
         assert read_worker(address) == read_worker(f"{address}/api/proxy/metrics")
