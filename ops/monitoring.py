@@ -8,10 +8,10 @@ import json
 
 import httpx
 
-from fleet.errors import UsageError
+from fleet.errors import FleetError, UsageError
 from ops import broker_access, forwarding, sandbox_cli, state
 from ops.progress import Progress
-from ops.target import ROOT, Target
+from ops.target import ROOT, STACK, Target
 
 LABEL = "celery-fleet/monitoring"
 FOLDERS = ("scrape", "rules")
@@ -47,9 +47,19 @@ def fleet_files(target: Target) -> dict[str, dict[str, str]]:
 
 
 def start_monitoring(target: Target, progress: Progress) -> str:
-    """Start it, or give it what the fleet has now; its address."""
+    """Start it, or give it what the fleet has now; its address.
+
+    Raises: FleetError where the fleet gives nothing to a Prometheus with files, because the stack's configuration says so.
+    """
+    files = fleet_files(target)
+    if not files["scrape"]:
+        raise FleetError(
+            f"Pulumi.{STACK}.yaml: celery-fleet:monitoring.mode",
+            "is not plain, so the fleet gives nothing to the Prometheus of MONITORING=1",
+            f"Leave it out for the sandbox: pulumi config rm --path celery-fleet:monitoring.mode -s {STACK}",
+        )
     with progress.step("start Prometheus in the sandbox"):
-        sandbox_cli.monitor(target.environ, ROOT, fleet_files(target))
+        sandbox_cli.monitor(target.environ, ROOT, files)
     return prometheus_address(target)
 
 

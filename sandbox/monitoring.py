@@ -65,22 +65,18 @@ def start(folders: Folders, files: Files, progress: Progress) -> None:
 
 def manifests(files: Files) -> list[Manifest]:
     """Its objects; other files are other pods, because they are read at the start."""
-    data = {folder: dict(held) for folder, held in files.items()}
+    data = {"settings": {"prometheus.yml": json.dumps(SETTINGS)}, **{name: dict(held) for name, held in files.items()}}
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
-    config_maps = {"settings": {"prometheus.yml": json.dumps(SETTINGS)}, **data}
+    # A file each: the rules of a hundred queues are more than one object may hold (1 MiB).
+    config_maps = {
+        folder: [_config_map(f"{folder}-{index}", {name: held[name]}) for index, name in enumerate(sorted(held))]
+        for folder, held in data.items()
+    }
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata()},
         *_rights(),
-        *(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-{folder}"},
-                "data": held,
-            }
-            for folder, held in config_maps.items()
-        ),
+        *(made for several in config_maps.values() for made in several),
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
@@ -91,7 +87,7 @@ def manifests(files: Files) -> list[Manifest]:
                 "resources": {"requests": {"storage": "1Gi"}},
             },
         },
-        _deployment(digest, sorted(data)),
+        _deployment(digest, {folder: [made["metadata"]["name"] for made in config_maps[folder]] for folder in data}),
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -103,6 +99,11 @@ def manifests(files: Files) -> list[Manifest]:
 
 def _metadata() -> Manifest:
     return {"name": NAME, "namespace": NAMESPACE}
+
+
+def _config_map(name: str, data: dict[str, str]) -> Manifest:
+    described = {"name": f"{NAME}-{name}", "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": described, "data": data}
 
 
 def _rights() -> list[Manifest]:
@@ -124,8 +125,9 @@ def _rights() -> list[Manifest]:
     ]
 
 
-def _deployment(digest: str, folders: list[str]) -> Manifest:
-    mounts = [{"name": name, "mountPath": f"{FOLDER}/{name}"} for name in ("settings", *folders)]
+def _deployment(digest: str, folders: Mapping[str, list[str]]) -> Manifest:
+    """`folders`: name -> the ConfigMaps whose files it holds."""
+    mounts = [{"name": folder, "mountPath": f"{FOLDER}/{folder}"} for folder in folders]
     prometheus = {
         "name": NAME,
         "image": images.PROMETHEUS.reference,
@@ -145,7 +147,10 @@ def _deployment(digest: str, folders: list[str]) -> Manifest:
         "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "fsGroup": 999},
         "containers": [prometheus],
         "volumes": [
-            *({"name": name, "configMap": {"name": f"{NAME}-{name}"}} for name in ("settings", *folders)),
+            *(
+                {"name": folder, "projected": {"sources": [{"configMap": {"name": name}} for name in names]}}
+                for folder, names in folders.items()
+            ),
             {"name": "data", "persistentVolumeClaim": {"claimName": NAME}},
         ],
     }

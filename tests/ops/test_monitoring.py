@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from fleet.alerts.rules import rule_groups
-from fleet.errors import UsageError
+from fleet.errors import FleetError, UsageError
 from infra.manifests.monitoring import rules_config_map, scrape_config_map
 from infra.manifests.scraping import AUTHORITY_FOLDER
 from ops import sandbox_cli, state, stopping
 from ops import target as targets
-from ops.monitoring import check_asked, fleet_files
+from ops.monitoring import check_asked, fleet_files, start_monitoring
 from ops.progress import Progress
 from ops.target import Target
 from sandbox import monitoring as sandbox_monitoring
@@ -53,6 +53,13 @@ def test_it_is_given_what_to_believe_a_broker_by(programs: Programs, target: Tar
     _answers(programs, ENCRYPTED, _deployed(target))
     assert fleet_files(target)["broker-authority"] == {"celery-fleet.crt": "PEM"}
     assert f"{sandbox_monitoring.FOLDER}/broker-authority" == AUTHORITY_FOLDER
+
+
+def test_a_fleet_that_gives_nothing_is_told_of(programs: Programs, target: Target) -> None:
+    """Its stack says `none`: a Prometheus that reads nothing would look as if nothing were wrong."""
+    _answers(programs, CLEAR, [])
+    with pytest.raises(FleetError, match=r"Pulumi\.local\.yaml: celery-fleet:monitoring\.mode"):
+        start_monitoring(target, Progress())
 
 
 def test_a_cluster_of_ones_own_has_a_monitoring_of_its_own() -> None:

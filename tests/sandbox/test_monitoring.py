@@ -15,6 +15,20 @@ def _one(made: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return found
 
 
+def _mounted(made: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Volume -> name of a file -> text, of those whose files come from ConfigMaps."""
+    held = {item["metadata"]["name"]: item["data"] for item in made if item["kind"] == "ConfigMap"}
+    return {
+        volume["name"]: {
+            name: text
+            for source in volume["projected"]["sources"]
+            for name, text in held[source["configMap"]["name"]].items()
+        }
+        for volume in _one(made, "Deployment")["spec"]["template"]["spec"]["volumes"]
+        if "projected" in volume
+    }
+
+
 def test_every_object_is_one_that_kubernetes_takes() -> None:
     """By its own schemas."""
     assert [error for item in manifests(FILES) for error in kubernetes_errors(item, "1.36")] == []
@@ -23,15 +37,22 @@ def test_every_object_is_one_that_kubernetes_takes() -> None:
 def test_it_finds_each_file_where_its_settings_look() -> None:
     """Every folder is mounted below the one that the settings name."""
     made = manifests(FILES)
-    held = {item["metadata"]["name"]: item["data"] for item in made if item["kind"] == "ConfigMap"}
-    settings = json.loads(held["prometheus-settings"]["prometheus.yml"])
     pod = _one(made, "Deployment")["spec"]["template"]["spec"]
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
-    sources = {item["name"]: item["configMap"]["name"] for item in pod["volumes"] if "configMap" in item}
+    found = _mounted(made)
+    settings = json.loads(found.pop("settings")["prometheus.yml"])
     assert settings["scrape_config_files"] == [f"{mounts['scrape']}/*.yaml"]
     assert settings["rule_files"] == [f"{mounts['rules']}/*.yaml"]
     assert f"--config.file={mounts['settings']}/prometheus.yml" in pod["containers"][0]["args"]
-    assert {name: held[source] for name, source in sources.items() if name in FILES} == FILES
+    assert found == FILES
+
+
+def test_a_hundred_queues_are_held_by_objects_that_hold_less() -> None:
+    """A ConfigMap may have 1 MiB; the rules of a queue have ten thousand bytes."""
+    files = {"rules": {f"queue-{number}.yaml": "x" * 10_000 for number in range(200)}}
+    made = manifests(files)
+    assert max(len(json.dumps(item)) for item in made if item["kind"] == "ConfigMap") < 20_000
+    assert _mounted(made)["rules"] == files["rules"]
 
 
 def test_what_was_measured_outlives_the_pod() -> None:
