@@ -8,6 +8,7 @@ import io
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from PIL import Image
@@ -101,6 +102,7 @@ def _reports(count: int, dice: random.Random) -> Iterator[Call]:
         )
 
 
+@cache
 def picture_base64(size: tuple[int, int] = PICTURE_SIZE) -> str:
     """A picture as a shop would get it: a JPEG of a gradient, in base64."""
     red, green = Image.linear_gradient("L").resize(size), Image.radial_gradient("L").resize(size)
