@@ -31,6 +31,13 @@ def limited(**variables: str) -> Iterator[tuple[Client, AmqpBroker]]:
         yield client, broker
 
 
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[tuple[Client, AmqpBroker]]:
+    """One that asks for tokens, for requests that are to change nothing in it."""
+    with limited(**TOKENS) as made:
+        yield made
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -59,9 +66,11 @@ def test_every_token_that_is_stated_opens(token: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/tasks", PATH, "/tasks/1", "/queues", "/metrics", "/docs", "/openapi.json", "/none"])
-def test_without_a_token_nothing_is_told(headers: dict[str, Any], path: str) -> None:
-    with limited(**TOKENS) as (client, broker):
-        answer = client.ask("GET" if path != PATH else "POST", path, headers=headers)
+def test_without_a_token_nothing_is_told(
+    headers: dict[str, Any], path: str, guarded: tuple[Client, AmqpBroker]
+) -> None:
+    client, broker = guarded
+    answer = client.ask("GET" if path != PATH else "POST", path, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json() == {"detail": "a bearer token is needed"}
@@ -86,9 +95,11 @@ def password(token: str, name: str = "anybody") -> dict[str, str]:
         pytest.param({"Authorization": b"Basic \xff\xfe"}, 401, id="no-text"),
     ],
 )
-def test_a_browser_is_asked_for_a_token_where_there_is_a_page(path: str, headers: dict[str, Any], code: int) -> None:
-    with limited(**TOKENS) as (client, _):
-        answer = client.ask("GET", path, headers=headers)
+def test_a_browser_is_asked_for_a_token_where_there_is_a_page(
+    path: str, headers: dict[str, Any], code: int, guarded: tuple[Client, AmqpBroker]
+) -> None:
+    client, _ = guarded
+    answer = client.ask("GET", path, headers=headers)
     assert answer.status_code == code
     if code == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
