@@ -7,7 +7,7 @@ from ops.testing import runs
 from tests.groups import ALONE, FIRST, SHARED_FLEET, TOGETHER, group_of
 
 TAKES_THE_FLEET = re.compile(r"^def \w+\([^)]*\bfleet: RunningFleet\b", re.MULTILINE)
-ONLY_LOOK = {"test_eks_dev", "test_once", "test_second_fleet"}
+ONLY_LOOK = {"test_eks_dev", "test_once", "test_scale_in", "test_second_fleet"}
 """They take its images over, or read where its results are."""
 
 
