@@ -47,13 +47,22 @@ def _settled(fleet: RunningFleet) -> bool | None:
 
 
 @pytest.fixture(scope="module")
-def encrypted(fleet: RunningFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
+def switched_back() -> list[bool]:
+    """Not empty once a test has done it."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def encrypted(
+    fleet: RunningFleet, switched_back: list[bool], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningFleet]:
     """The fleet, with one key of its stack changed."""
     try:
         _up(fleet, settings_with(tmp_path_factory.mktemp("tls"), broker={"tls": True}))
         yield fleet
     finally:
-        _up(fleet)
+        if not switched_back:
+            _up(fleet)
 
 
 def _address(fleet: RunningFleet) -> str:
@@ -203,9 +212,10 @@ def test_a_renewed_certificate_is_shown_without_a_restart(encrypted: RunningFlee
     assert _restarts(encrypted) == pods
 
 
-def test_switching_it_off_again_gives_the_fleet_as_it_was(encrypted: RunningFleet) -> None:
+def test_switching_it_off_again_gives_the_fleet_as_it_was(encrypted: RunningFleet, switched_back: list[bool]) -> None:
     """Plain ports are open, TLS ports closed, and tasks are done."""
     _up(encrypted)
+    switched_back.append(True)
     address = _address(encrypted)
     assert {port: _listens(address, port) for port in (*PLAIN, *ENCRYPTED)} == {
         **dict.fromkeys(PLAIN, True), **dict.fromkeys(ENCRYPTED, False),
