@@ -32,6 +32,7 @@ TOGETHER = {
     "test_loss": SHARED_FLEET,
     "test_objects": SHARED_FLEET,
     "test_monitoring": SHARED_FLEET,
+    "test_page": SHARED_FLEET,
     "test_tasks": SHARED_FLEET,
     "test_eks_dev": OTHER_FLEETS,
     "test_faults": OTHER_FLEETS,

@@ -1,4 +1,4 @@
-"""A broker that speaks AMQP 0-9-1 to one publisher after the other and answers each message as a test says.
+"""A broker that speaks AMQP 0-9-1 to one publisher after the other and answers each message as a test says, and who asks for the depth of a queue.
 
 The client side is real: py-amqp, kombu and Celery. Frames and methods are from the AMQP 0-9-1 specification; confirms, and a return that comes before
 its ack, from RabbitMQ's documentation ("Consumer Acknowledgements and Publisher Confirms").
@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class AmqpBroker:
     port: int
     decide: Decide
     published: list[Published] = field(default_factory=list)
+    depths: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Queue -> messages and consumers, for those who ask passively."""
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    """When who asked about which queue, by the monotonic clock."""
     connections: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when the test is over."""
@@ -133,11 +138,21 @@ class _Conversation:
             self._send(channel, (20, 41))
         elif method == (40, 10):
             self._send(channel, (40, 11))
+        elif method == (50, 10):
+            self._tell_depth(channel, payload)
         elif method == (10, 50):
             self._send(0, (10, 51))
             raise _EndedError
         elif method == (60, 40):
             self._take(channel, self._message(payload))
+
+    def _tell_depth(self, channel: int, method: bytes) -> None:
+        (_, queue, _), _ = loads("Bsb", method, 4)
+        self._broker.asked.append((time.monotonic(), queue))
+        if queue in self._broker.depths:
+            self._send(channel, (50, 11), "sll", (queue, *self._broker.depths[queue]))
+        else:
+            self._send(channel, (20, 40), "BsBB", (404, "NOT_FOUND", 50, 10))
 
     def _message(self, method: bytes) -> Published:
         (_, exchange, routing_key, mandatory, _), _ = loads("Bssbb", method, 4)
@@ -182,11 +197,14 @@ class _Conversation:
 
 @contextmanager
 def amqp_broker(
-    decide: Decide = lambda number, message: Answer.ACK, *, tls: ssl.SSLContext | None = None
+    decide: Decide = lambda number, message: Answer.ACK,
+    *,
+    tls: ssl.SSLContext | None = None,
+    depths: dict[str, tuple[int, int]] | None = None,
 ) -> Iterator[AmqpBroker]:
     """A broker on a port of its own, until the block ends; with `tls` it speaks nothing else."""
     listener = socket.create_server(("127.0.0.1", 0))
-    broker = AmqpBroker(port=listener.getsockname()[1], decide=decide)
+    broker = AmqpBroker(port=listener.getsockname()[1], decide=decide, depths=depths or {})
     clients: list[socket.socket] = []
     threads: list[threading.Thread] = []
 

@@ -7,7 +7,7 @@
     clearTimeout(timer);
     if (document.hidden) return;
     try {
-      const answer = await fetch("fleet/now", { cache: "no-store", signal: AbortSignal.timeout(seconds * 1000) });
+      const answer = await fetch(`${location.origin}${location.pathname}/now`, { cache: "no-store", signal: AbortSignal.timeout(seconds * 1000) });
       if (!answer.ok) throw new Error(`it answers ${answer.status}`);
       now.innerHTML = await answer.text();
       document.title = `${now.querySelector("h1").textContent} ${document.title.split(" ").pop()}`;

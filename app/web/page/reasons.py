@@ -88,7 +88,7 @@ def _more_than_planned(facts: QueueFacts) -> Iterator[Reason]:
     if mean is not None and facts.runs >= FEWEST_RUNS and mean > SLOW_FACTOR * queue.mean_seconds:
         yield Reason(
             text=f"A task runs for {about(mean)} on average, {mean / queue.mean_seconds:.1f} times the "
-            f"{exactly(queue.mean_seconds)} that the catalogue states and the plan counts with: correct runtime.mean."
+            f"{exactly(queue.mean_seconds)} that the catalogue states and the plan counts with: correct runtime.mean (fleet measure proposes it)."
         )
     arrived = busiest_per_second(facts.recent)
     if arrived > BUSY_FACTOR * queue.peak_per_second:

@@ -30,6 +30,8 @@ class QueueRow:
     wait: str
     wait_chart: Chart
     ready: str
+    ready_most: str
+    """Highest of the last hour; empty where nothing waited."""
     ready_chart: Chart
     pods: str
     pods_of: str
@@ -43,6 +45,8 @@ class QueueRow:
 def queue_row(facts: QueueFacts, state: State, *, fleet: str, now: float, old_seconds: float) -> QueueRow:
     """The row of one queue; what the broker said before `old_seconds` is shown with its age."""
     queue = facts.queue
+    waiting = [sum(minute.ready.values()) if minute.ready else None for minute in facts.hour]
+    most = max((count for count in waiting if count is not None), default=0)
     pods_of = f"of {queue.pods_min} to {queue.pods_max}" if queue.pods_min != queue.pods_max else f"of {queue.pods_max}"
     return QueueRow(
         name=queue.name,
@@ -54,7 +58,8 @@ def queue_row(facts: QueueFacts, state: State, *, fleet: str, now: float, old_se
         wait=_wait_text(queue, facts.recent),
         wait_chart=_waits(facts),
         ready=NOT_KNOWN if facts.ready is None else number(facts.ready),
-        ready_chart=_ready(facts),
+        ready_most=f"{number(most)} at most in the hour" if most else "",
+        ready_chart=_ready(waiting, most),
         pods=NOT_KNOWN if facts.pods is None else number(facts.pods),
         pods_of=pods_of,
         pods_chart=_pods(facts),
@@ -86,13 +91,15 @@ def _wait_text(queue: WatchedQueue, minutes: Sequence[Minute]) -> str:
 def _waits(facts: QueueFacts) -> Chart:
     queue = facts.queue
     bars = []
+    running = facts.hour[-1].number if facts.hour else None
     for minute in facts.hour:
         within, share = wait_within([minute], queue.percentile), share_of([minute], queue.promise_seconds)
         bars.append(
             WaitBar(
                 ratio=None if within is None else within / queue.promise_seconds,
                 late=share.kept is not None and share.kept < queue.percentile,
-                stalled=not minute.started and sum(minute.ready.values()) > 0,
+                # In a minute that has just begun nothing may have started yet.
+                stalled=minute.number != running and not minute.started and sum(minute.ready.values()) > 0,
             )
         )
     late = sum(bar.late for bar in bars)
@@ -103,11 +110,11 @@ def _waits(facts: QueueFacts) -> Chart:
     )
 
 
-def _ready(facts: QueueFacts) -> Chart:
-    waiting = [sum(minute.ready.values()) if minute.ready else None for minute in facts.hour]
-    highest = max((count for count in waiting if count is not None), default=0)
+def _ready(waiting: Sequence[int | None], highest: int) -> Chart:
     return level_chart(
-        waiting, highest=highest, label=f"Tasks that waited in each minute of the last hour: {number(highest)} at most."
+        waiting,
+        highest=highest,
+        label=f"Tasks that waited in each minute of the last hour: {number(highest)} at most.",
     )
 
 

@@ -140,7 +140,8 @@ More arrives than they can take; raise load.peak or replicas.max in the catalogu
             [minute(kept=100, run_seconds=0.16)],
             depth(),
             [
-                "A task runs for 160 ms on average, 2.0 times the 80 ms that the catalogue states and the plan counts with: correct runtime.mean."
+                "A task runs for 160 ms on average, 2.0 times the 80 ms that the catalogue states and the plan counts with: correct \
+runtime.mean (fleet measure proposes it)."
             ],
             id="slower-than-declared-also-while-it-is-kept",
         ),
