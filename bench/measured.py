@@ -1,6 +1,7 @@
 """What of a fleet is seen, and what it teaches.
 
-`python -m bench.measured all`, or one of the figures; `alerts` needs nothing that runs, `panels` a fleet with a Prometheus (`make up MONITORING=1`).
+`python -m bench.measured all`, or one of the figures; `alerts` needs nothing that runs, `page` a Chromium, `panels` a fleet with a Prometheus
+(`make up MONITORING=1`).
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 
 from bench.measuring import measure_each, names_asked
+from bench.page import page_load
 from fleet.dashboards import derive_dashboards
 from fleet.errors import FleetError
 from ops.progress import Progress
@@ -72,6 +74,7 @@ def _asked(fleet: RunningFleet, client: httpx.Client) -> dict[str, Any]:
 
 MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "alerts": alerts_tested,
+    "page": page_load,
     "panels": panels_with_data,
 }
 
