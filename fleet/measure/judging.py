@@ -13,7 +13,7 @@ from fleet.measure.histograms import Histogram
 from fleet.measure.observation import Look, Observation
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Record
-from fleet.sizing import IDLE_WORKER_BYTES, Pool
+from fleet.sizing import IDLE_WORKER_BYTES, MEMORY_STEP_BYTES, Pool
 
 MEMORY_ABOVE, MEMORY_BELOW = 1.1, 0.6
 """Narrower above, because a pod without memory is killed with all its tasks; wider below, because the next task may be larger."""
@@ -139,9 +139,13 @@ def _peak(queue: QueuePlan, seen: Observation, environment: Environment, window_
 
 
 def task_bytes(queue: QueuePlan, peak_resident_bytes: float) -> float:
-    """What `memory` has to say for the plan to expect this process: the idle worker taken off, spread over the slots that share it."""
+    """What `memory` has to say for the plan to expect this process: the idle worker taken off, spread over the slots that share it.
+
+    At least a step of memory, because the size of an idle worker is rounded up to one: a task that takes less cannot be told from it.
+    """
     slots = 1 if queue.worker.pool is Pool.PREFORK else queue.worker.concurrency
-    return max(0.0, peak_resident_bytes - IDLE_WORKER_BYTES[queue.worker.pool.value]) / slots
+    above_idle = peak_resident_bytes - IDLE_WORKER_BYTES[queue.worker.pool.value]
+    return max(float(MEMORY_STEP_BYTES), above_idle / slots)
 
 
 def _memory(queue: QueuePlan, seen: Observation, declared_bytes: int) -> Figure:

@@ -33,7 +33,11 @@ def report_lines(answer: Answer, screen: Screen) -> Iterator[str]:
     yield ""
     rows = [row for measured in answer.queues for row in _rows(measured)]
     startup = answer.startup
-    yield from table_lines(COLUMNS, [*rows, ("", *_cells(startup, f"{startup.samples:,} pods"))], screen)
+    yield from table_lines(
+        COLUMNS,
+        [*rows, ("", *_cells(startup, f"{startup.samples:,} pod{'' if startup.samples == 1 else 's'}"))],
+        screen,
+    )
     hours = [line for measured in answer.queues if (line := _hours(measured))]
     if hours:
         yield ""

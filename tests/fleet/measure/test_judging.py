@@ -67,6 +67,12 @@ def test_a_prefork_child_is_measured_alone(tmp_path: Path) -> None:
     assert (found.measured, found.verdict) == (20 * MEBIBYTE, Verdict.DIFFERS)
 
 
+def test_a_task_that_cannot_be_told_from_an_idle_worker_has_a_step_of_memory(tmp_path: Path) -> None:
+    """Never nothing: an idle worker's size is rounded up to 16Mi, and a pod without memory is killed."""
+    found = judge(tmp_path, observation(peak_resident_bytes=60 * MEBIBYTE), pool="prefork", concurrency=4).figures[3]
+    assert found.measured == 16 * MEBIBYTE
+
+
 def test_a_percentile_in_a_wide_bucket_is_to_be_measured_again(tmp_path: Path) -> None:
     """p99 lies between 1 s and the limit of 10 s, where no bound was expected."""
     wide = Histogram(bounds_seconds=(0.1, 1.0, 10.0), counts=(90_000, 5_000, 5_000, 0), total_seconds=10_000)
