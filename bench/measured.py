@@ -1,7 +1,7 @@
 """What of a fleet is seen, and what it teaches.
 
 `python -m bench.measured all`, or one of the figures; `alerts` needs nothing that runs, `page` a Chromium, `panels` a fleet with a Prometheus
-(`make up MONITORING=1`).
+(`make up MONITORING=1`), `runtimes` the sandbox's broker or another.
 """
 
 import os
@@ -16,6 +16,7 @@ import httpx
 
 from bench.measuring import measure_each, names_asked
 from bench.page import page_load
+from bench.wrong_runtimes import measured_runtimes
 from fleet.dashboards import derive_dashboards
 from fleet.errors import FleetError
 from ops.progress import Progress
@@ -76,6 +77,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "alerts": alerts_tested,
     "page": page_load,
     "panels": panels_with_data,
+    "runtimes": measured_runtimes,
 }
 
 
