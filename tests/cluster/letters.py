@@ -106,7 +106,7 @@ class Fleet:
         with self.declared.connection("worker") as connection, connection.channel() as channel:
             for _ in range(count):
                 message = eventually(
-                    lambda: channel.basic_get(queue), within_seconds=10, waiting_for=queue, every_seconds=0.05
+                    lambda: channel.basic_get(queue), within_seconds=60, waiting_for=queue, every_seconds=0.05
                 )
                 channel.basic_reject(message.delivery_tag, requeue=False)
 
@@ -119,7 +119,7 @@ class Fleet:
         """At-least-once dead-lettering takes a moment."""
         eventually(
             lambda: True if self.ready(queue) == count else None,
-            within_seconds=30,
+            within_seconds=60,
             waiting_for=f"{count} messages in {queue}, where there are {self.ready(queue)}",
             every_seconds=0.1,
         )

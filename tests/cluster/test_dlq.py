@@ -49,7 +49,7 @@ def test_the_delivery_limit_starts_anew(fleet_of_letters: Fleet) -> None:
             with connection.channel() as channel:
                 message = eventually(
                     lambda channel=channel: channel.basic_get("gevent"),  # type: ignore[misc]
-                    within_seconds=10,
+                    within_seconds=60,
                     waiting_for="the message",
                     every_seconds=0.02,
                 )
@@ -157,15 +157,18 @@ def _delete_queue(fleet: Fleet) -> None:
 
 
 def _fill_queue(fleet: Fleet) -> None:
+    """Until it refuses: the limit is a policy, which holds a moment after it was set."""
     fleet.declared.refuse_beyond("gevent", 1)
-    time.sleep(2)
     with fleet.declared.connection("operator") as connection, connection.channel() as channel:
-        for _ in range(50):
+
+        def refused() -> bool | None:
             try:
                 channel.basic_publish(amqp.Message("{}"), exchange="", routing_key="gevent")
             except amqp.exceptions.MessageNacked:
-                return
-    raise AssertionError("the queue never refused")
+                return True
+            return None
+
+        eventually(refused, within_seconds=60, waiting_for="a refusal", every_seconds=0.1)
 
 
 @pytest.mark.parametrize(
