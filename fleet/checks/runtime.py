@@ -23,7 +23,7 @@ def check_runtime(name: str, spec: QueueSpec, source: Source) -> Iterator[Findin
             ("queues", name, "runtime", "p99"),
             f"is {format_duration(runtime.p99)}, above runtime.limit ({format_duration(runtime.limit)})",
             f"One task in a hundred would be killed at {format_duration(runtime.limit)} and start again from nothing."
-            " Raise limit above p99, or correct p99.",
+            " Raise limit above p99, or correct p99 (`fleet measure` shows what was seen).",
         )
     if runtime.limit < 1:
         yield source.finding(
