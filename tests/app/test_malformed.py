@@ -147,6 +147,7 @@ def _received(published: Published) -> Message:
     )
 
 
+@pytest.mark.scan
 def test_every_bad_request_is_refused_with_a_reason_and_publishes_nothing() -> None:
     """None is answered with a success, with a 500, or not at all."""
     answers: Counter[tuple[str, int]] = Counter()

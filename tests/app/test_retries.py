@@ -84,6 +84,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert pauses(document(), 4) == [2, 4, 8, 10]
 
 
+@pytest.mark.scan
 def test_jitter_draws_each_pause_from_nothing_to_its_length() -> None:
     """Tasks that failed together do not return together; a pause of nothing is no delay at all."""
     drawn = {pauses(document(jitter=True), 1)[0] for _ in range(100)}

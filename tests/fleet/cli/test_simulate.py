@@ -45,6 +45,7 @@ def test_the_first_lines_answer_the_three_questions() -> None:
     assert sum(line.startswith("thumbnails ") for line in lines) == 10
 
 
+@pytest.mark.scan
 def test_a_dump_beyond_the_plan_is_shown_and_counts_only_when_it_was_asked_for() -> None:
     """900 messages at once on a queue that promises a second: arithmetic says no, so it is no finding, unless it was the question."""
     quiet = simulate("--queue", "high", "--policy", "plan", "--hours", "0.2")
