@@ -58,7 +58,7 @@ def queue_row(facts: QueueFacts, state: State, *, fleet: str, now: float, old_se
         wait=_wait_text(queue, facts.recent),
         wait_chart=_waits(facts),
         ready=NOT_KNOWN if facts.ready is None else number(facts.ready),
-        ready_most=f"{number(most)} at most in the hour" if most else "",
+        ready_most=f"highest {number(most)}" if most else "",
         ready_chart=_ready(waiting, most),
         pods=NOT_KNOWN if facts.pods is None else number(facts.pods),
         pods_of=pods_of,
