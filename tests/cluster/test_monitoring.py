@@ -1,7 +1,9 @@
 """A real Prometheus reads a running fleet: it finds everything, takes the rules, no panel is empty, and it tells of what is wrong and of nothing else."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from fleet.alerts import derive_alerts
 from fleet.alerts.rules import rule_groups
 from fleet.dashboards import derive_dashboards
+from fleet.measure.prometheus import look_at_prometheus
+from fleet.measure.today import look_at_today
 from fleet.plan import Plan
 from ops.target import ROOT, load_local_plan
 from tests.cluster.brokers import Broker
@@ -22,6 +26,7 @@ JOBS = {f"celery-fleet/{name}" for name in ("workers", "web", "broker", "broker-
 DATA_WITHIN_SECONDS = 300
 SCRAPED_WITHIN_SECONDS = 120
 FIRES_WITHIN_SECONDS = 180
+WINDOW_SECONDS = 900
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,26 @@ def test_no_panel_is_without_data(prometheus: httpx.Client, fleet: RunningFleet,
             eventually(look, within_seconds=DATA_WITHIN_SECONDS, waiting_for="data in every panel", every_seconds=5)
         except AssertionError as late:
             raise AssertionError(f"{late}; without data: {missing}") from None
+
+
+def test_the_fleet_can_be_measured(prometheus: httpx.Client, plan: Plan) -> None:
+    """`fleet measure` and `fleet status` read the same series: of every queue its runs, waits, memory, start-up and arrivals."""
+    address = str(prometheus.base_url).rstrip("/")
+    every = {queue.name for queue in plan.queues}
+
+    def look() -> bool | None:
+        seen = look_at_prometheus(address, plan, window_seconds=WINDOW_SECONDS, now=time.time()).queues
+        whole = {
+            name
+            for name, one in seen.items()
+            if one.runs and one.runs.count and one.waits and one.waits.count and one.peak_resident_bytes
+            and one.startup_seconds and sum(stretch.tasks for stretch in one.arrivals) > 0
+        }  # fmt: skip
+        return True if whole == every else None
+
+    eventually(look, within_seconds=SCRAPED_WITHIN_SECONDS, waiting_for=f"everything of {sorted(every)}")
+    today = look_at_today(address, plan, now=datetime.now(UTC).astimezone())
+    assert [queue.queue for queue in today.queues if queue.today.percent is None] == []
 
 
 def test_a_delayed_message_that_is_stuck_is_told_from_one_that_waits(
