@@ -1,5 +1,6 @@
-"""What the web layer's page asks of a real broker."""
+"""The web layer's page on a real broker and on the running fleet."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,10 @@ from amqp.exceptions import AccessRefused
 from app.broker import connect_broker
 from app.connections import read_connections
 from app.web.page.depths import BrokerAwayError, Depth, QueueDepths
+from tests.app.page.reading import text_of
 from tests.cluster.brokers import Broker, DeclaredFleet, declared, plan_of
+from tests.cluster.running_fleet import RunningFleet, eventually
+from tests.cluster.sample_tasks import TASK_OF_QUEUE, arguments
 
 pytestmark = pytest.mark.cluster
 
@@ -84,3 +88,27 @@ def test_who_may_ask_a_queue_may_do_nothing_else_to_it(
     """The right by which the web layer asks opens nothing more."""
     with sample.connection("producer") as producer, pytest.raises(AccessRefused):
         attempt(producer.channel(), queue)
+
+
+def test_the_running_fleet_shows_how_each_promise_is_kept(fleet: RunningFleet) -> None:
+    """What the workers counted and what the broker says, through the rights and the network of the pods; a task that failed is named."""
+    for task in [
+        fleet.enqueue(TASK_OF_QUEUE["high"], kwargs=arguments("high", f"page-{number}")) for number in range(5)
+    ]:
+        assert fleet.result(task, within_seconds=90)["state"] == "SUCCESS"
+    failing = fleet.enqueue(TASK_OF_QUEUE["default"], kwargs={"template": "there-is-none", "values": {}})
+    assert fleet.result(failing, within_seconds=90)["state"] == "FAILURE"
+
+    def look() -> str | None:
+        with fleet.http() as client:
+            answer = client.get("/fleet")
+        assert answer.status_code == 200
+        said = text_of(answer.text)
+        whole = "not known" not in said and "not asked yet" not in said and "no answer" not in said
+        counted = re.search(r"high (kept|broken|at risk) .*?% of [\d,]+ did in the last 15 min", said)
+        return said if whole and counted and TASK_OF_QUEUE["default"] in said else None
+
+    said = eventually(look, within_seconds=60, waiting_for="a page with something to say of everything")
+    assert re.search(r"\b[1-9]\d* of \d+ to \d+", said), "the pods of some queue are at work"
+    assert "there-is-none" not in said
+    assert "Broker, messages and pods: read" in said
