@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 
 from fleet.probes import derive_probes
-from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, health_probe, pod_template
+from infra.manifests.metadata import Manifest
+from infra.manifests.pods import IN_CLUSTER, ApplicationPod, ResultsAddress, health_probe, single_deployment
 from infra.placement import ANYWHERE, Placement
 
 NAME = "beat"
@@ -32,7 +32,7 @@ class BeatManifest:
 
 
 def beat_deployment(beat: BeatManifest) -> Manifest:
-    """The Deployment of beat, which states its replicas: no autoscaler owns them."""
+    """The Deployment of beat."""
     probes = derive_probes()
     pod = ApplicationPod(
         fleet=beat.fleet,
@@ -55,15 +55,4 @@ def beat_deployment(beat: BeatManifest) -> Manifest:
         placement=beat.placement,
         run_folder=True,
     )
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(beat.fleet, NAME, "beat"),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": selector(NAME)},
-            "strategy": {"type": "Recreate"},
-            "revisionHistoryLimit": 3,
-            "template": pod_template(pod),
-        },
-    }
+    return single_deployment(pod)

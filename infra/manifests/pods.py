@@ -11,7 +11,7 @@ import pulumi
 from fleet.plan import PodExtras
 from fleet.probes import Probe
 from infra.manifests.extras import extra_environment, extra_mounts, extra_volumes, scheduling
-from infra.manifests.metadata import Component, Manifest, labels, selector
+from infra.manifests.metadata import Component, Manifest, labels, metadata, selector
 from infra.manifests.tls import BROKER_CERTIFICATE, CA_KEY, authority_volume, broker_ports
 from infra.placement import ANYWHERE, Placement
 
@@ -220,10 +220,26 @@ def pod_template(pod: ApplicationPod) -> Manifest:
         spec["restartPolicy"] = pod.restart
     else:
         spec["topologySpreadConstraints"] = [zone_spread(pod.name)]
-    metadata: Manifest = {"labels": labels(pod.fleet, pod.name, pod.component, queue=pod.queue)}
+    described: Manifest = {"labels": labels(pod.fleet, pod.name, pod.component, queue=pod.queue)}
     if pod.placement.annotations:
-        metadata["annotations"] = dict(pod.placement.annotations)
-    return {"metadata": metadata, "spec": spec}
+        described["annotations"] = dict(pod.placement.annotations)
+    return {"metadata": described, "spec": spec}
+
+
+def single_deployment(pod: ApplicationPod) -> Manifest:
+    """A Deployment of one pod that never has a second beside it, not even during a roll-out. It states its replicas: no autoscaler owns them."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(pod.fleet, pod.name, pod.component),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": selector(pod.name)},
+            "strategy": {"type": "Recreate"},
+            "revisionHistoryLimit": 3,
+            "template": pod_template(pod),
+        },
+    }
 
 
 def zone_spread(name: str) -> Manifest:

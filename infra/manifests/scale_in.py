@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pulumi
 
 from fleet.probes import derive_probes
-from infra.manifests.metadata import Manifest, metadata, selector
-from infra.manifests.pods import ApplicationPod, health_probe, pod_template
+from infra.manifests.metadata import Manifest, metadata
+from infra.manifests.pods import ApplicationPod, health_probe, single_deployment
 from infra.placement import ANYWHERE, Placement
 
 NAME = "scale-in"
@@ -78,15 +78,4 @@ def scale_in_deployment(controller: ScaleInManifest) -> Manifest:
         run_folder=True,
         cluster_token=True,
     )
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(controller.fleet, NAME, "scale-in"),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": selector(NAME)},
-            "strategy": {"type": "Recreate"},
-            "revisionHistoryLimit": 3,
-            "template": pod_template(pod),
-        },
-    }
+    return single_deployment(pod)
