@@ -6,7 +6,7 @@ from fleet.cost_rendering import cost_summary, nodes_summary
 from fleet.plan import Plan, QueuePlan
 from fleet.records import Reason
 from fleet.tables import BOLD, DIM, Column, Screen, table_lines, title
-from fleet.units import format_cpu, format_duration, format_number, format_rate, format_size
+from fleet.units import format_cpu, format_duration, format_number, format_promise, format_rate, format_size
 
 EXPLAINED_QUEUES_MAX = 12
 """On a terminal the reasons of more queues than this would scroll everything else away; a file or a pipe gets all."""
@@ -76,7 +76,7 @@ def queue_cells(queue: QueuePlan) -> tuple[str, ...]:
     return (
         queue.name,
         f"{format_rate(promise.peak_per_second)} x {format_duration(promise.mean_seconds)}{_ingress(queue)}",
-        f"{format_number(promise.percentile)} % in {format_duration(promise.wait_seconds)}",
+        format_promise(promise.percentile, promise.wait_seconds),
         f"{queue.profile}: {worker.pool.value}, {worker.concurrency} slot(s){shards}{_worker_extras(queue)}",
         f"cpu {format_cpu(resources.cpu_request_millicores)}{cpu_limit}, memory {format_size(resources.memory_bytes)}{_aws_policies(queue)}",
         f"{soft}hard {format_duration(worker.hard_limit_seconds)}, grace {worker.grace_seconds}s{retries}",

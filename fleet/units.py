@@ -89,6 +89,16 @@ def format_size(size_bytes: int) -> str:
     return str(size_bytes)
 
 
+def format_mebibytes(size_bytes: float) -> str:
+    """A size in `Mi`, whether or not that divides it: sizes that are compared stand in one unit."""
+    return f"{format_number(size_bytes / _SIZE_BYTES['Mi'])}Mi"
+
+
+def format_promise(percentile: float, wait_seconds: float) -> str:
+    """What a queue promises, `95 % in 30s`."""
+    return f"{format_number(percentile)} % in {format_duration(wait_seconds)}"
+
+
 def format_rate(per_second: float) -> str:
     """A rate per second, `120/s`."""
     return f"{format_number(per_second)}/s"

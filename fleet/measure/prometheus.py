@@ -54,7 +54,7 @@ class Prometheus:
     def query(self, expression: str, at: float) -> list[tuple[Mapping[str, str], float]]:
         """Labels and value of each series of an answer."""
         found = self._ask("query", {"query": expression, "time": f"{at:.3f}"}, "vector")
-        return [(item["metric"], _number(item["value"][1])) for item in found]
+        return [(item["metric"], float(item["value"][1])) for item in found]
 
     def query_range(
         self, expression: str, *, start: float, end: float, step: float
@@ -62,7 +62,7 @@ class Prometheus:
         """Labels and moment -> value of each series of an answer."""
         words = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
         found = self._ask("query_range", words, "matrix")
-        return [(item["metric"], {float(moment): _number(value) for moment, value in item["values"]}) for item in found]
+        return [(item["metric"], {float(moment): float(value) for moment, value in item["values"]}) for item in found]
 
     def series(self, metric: str, **labels: str | tuple[str, ...]) -> str:
         """A selector of the fleet's series of a metric."""
@@ -212,7 +212,3 @@ def _by_bound(found: list[tuple[Mapping[str, str], float]]) -> dict[str, dict[fl
         if "queue" in labels and "le" in labels and math.isfinite(value):
             made.setdefault(labels["queue"], {})[float(labels["le"])] = value
     return made
-
-
-def _number(text: Any) -> float:
-    return float(text)

@@ -9,8 +9,9 @@ from fleet.measure.arrivals import Hour
 from fleet.measure.consequences import PromiseChange, Simulated
 from fleet.measure.figures import Figure, Verdict
 from fleet.measure.judging import Kept, Measured
+from fleet.measure.today_lines import share_text
 from fleet.tables import BOLD, Column, Screen, table_lines, title
-from fleet.units import format_duration, format_number
+from fleet.units import format_duration, format_number, format_promise, format_rate
 
 COLUMNS = (
     Column(heading="queue", whole=True),
@@ -54,8 +55,8 @@ def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
     yield (
         measured.queue,
         "wait",
-        f"{format_number(promise.promised_percent)} % in {format_duration(promise.promised_wait_seconds)}",
-        "-" if promise.percent is None else f"{promise.percent:.2f} %",
+        format_promise(promise.promised_percent, promise.promised_wait_seconds),
+        share_text(promise),
         f"{promise.tasks:,} tasks",
         {True: "kept", False: "NOT kept", None: "unseen"}[promise.kept],
         _why_unseen(promise),
@@ -79,11 +80,11 @@ def _cells(figure: Figure, samples: str) -> tuple[str, ...]:
 
 def _quantity(path: str, value: float) -> str:
     """As the catalogue would have it, in three digits."""
-    number = float(f"{value:.3g}")
     if path == "memory":
         return f"{format_number(float(f'{value / MEBIBYTE:.3g}'))}Mi"
+    number = float(f"{value:.3g}")
     if path == "load.peak":
-        return f"{format_number(number)}/s"
+        return format_rate(number)
     return format_duration(number) if number else "0s"
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from fleet.measure.judging import Kept
 from fleet.measure.today import QueueToday, Today
 from fleet.tables import BOLD, Column, Screen, table_lines, title
-from fleet.units import format_duration, format_number
+from fleet.units import format_promise
 
 COLUMNS = (
     Column(heading="queue", whole=True),
@@ -34,7 +34,7 @@ def _cells(queue: QueueToday) -> tuple[str, ...]:
     today, used = queue.today, queue.budget_used_percent
     return (
         queue.queue,
-        f"{format_number(today.promised_percent)} % in {format_duration(today.promised_wait_seconds)}",
+        format_promise(today.promised_percent, today.promised_wait_seconds),
         share_text(today),
         f"{today.tasks:,} tasks",
         UNKNOWN if used is None else f"{used:.0f} %",

@@ -9,7 +9,7 @@ from fleet.reasons.rules import Number
 from fleet.reasons.sources import COST, RABBITMQ_CHECKLIST, RABBITMQ_NETWORKING, RABBITMQ_RESOURCES, SCALING
 from fleet.records import SHARED, Reason
 from fleet.scaling import HPA_SYNC_SECONDS, POLLING_SECONDS
-from fleet.units import format_number, format_rate, format_size
+from fleet.units import format_mebibytes, format_number, format_rate, format_size
 
 _CONNECTIONS = Number(
     path="broker.connections", means="Connections with every queue at its maximum", fields=("demand.connections",)
@@ -147,7 +147,7 @@ def _sizes(plan: Plan) -> Iterator[Reason]:
     wal = f"min({format_size(WAL_MAX_BYTES)}, {format_size(broker.memory_bytes)} / 8)"
     yield USED.reason(
         SHARED,
-        _size(used),
+        format_mebibytes(used),
         base=format_size(sizing.BASE_BYTES),
         factor=sizing.WAL_MEMORY_FACTOR,
         wal=wal,
@@ -161,20 +161,20 @@ def _sizes(plan: Plan) -> Iterator[Reason]:
     )
     yield MEMORY.reason(
         SHARED,
-        _size(demand.memory_bytes),
-        used=_size(used),
+        format_mebibytes(demand.memory_bytes),
+        used=format_mebibytes(used),
         headroom=sizing.HEADROOM_SHARE,
         at_most=format_size(sizing.HEADROOM_BYTES_MAX),
     )
     yield DISK.reason(
         SHARED,
-        _size(demand.disk_bytes),
+        format_mebibytes(demand.disk_bytes),
         backlog=str(demand.backlog_messages),
         message=format_size(sizing.MESSAGE_BYTES),
         nodes=broker.nodes,
         factor=sizing.WAL_DISK_FACTOR,
         wal=wal,
-        stay_free=_size(broker.disk_free_bytes),
+        stay_free=format_mebibytes(broker.disk_free_bytes),
     )
 
 
@@ -197,7 +197,3 @@ def _rates(plan: Plan) -> Iterator[Reason]:
         polling=f"{POLLING_SECONDS}s",
         sync=f"{format_number(HPA_SYNC_SECONDS)}s",
     )
-
-
-def _size(size_bytes: float) -> str:
-    return f"{format_number(size_bytes / 2**20)}Mi"

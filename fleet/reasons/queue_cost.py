@@ -11,7 +11,7 @@ from fleet.reasons.sources import COST, EKS_NODES
 from fleet.reasons.sources import PRICES as PRICE_TABLE
 from fleet.reasons.subject import Subject
 from fleet.records import Reason
-from fleet.units import format_number
+from fleet.units import format_mebibytes, format_number
 
 _NODE = Number(path="cost.node", means="USD a month for one node that the queue's pods run on")
 NODE = _NODE.computed(
@@ -69,8 +69,8 @@ def _explain(subject: Subject, cloud: Cloud) -> Iterator[Reason]:
         share,
         cpu_request=f"{cpu_millicores}m",
         of_cpu=f"{instance.free_cpu_millicores}m",
-        memory_request=f"{format_number(memory_bytes / 2**20)}Mi",
-        of_memory=f"{format_number(instance.free_memory_bytes / 2**20)}Mi",
+        memory_request=format_mebibytes(memory_bytes),
+        of_memory=format_mebibytes(instance.free_memory_bytes),
         pods=instance.free_pods,
     )
     factors: dict[str, str | float] = {"shards": len(queue.topology.shards), "share": share, "node": node}

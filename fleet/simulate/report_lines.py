@@ -7,7 +7,7 @@ from fleet.simulate.outcome import Outcome
 from fleet.simulate.policies import PolicyName
 from fleet.simulate.stress import LOAD_MULTIPLE_MAX, Stress, first_to_break
 from fleet.tables import BOLD, Column, Screen, table_lines, title
-from fleet.units import format_duration, format_number, format_rate
+from fleet.units import format_duration, format_number, format_promise, format_rate
 
 HEADINGS = (
     "queue",
@@ -65,7 +65,7 @@ def outcome_cells(outcome: Outcome) -> tuple[str, ...]:
         outcome.trace,
         outcome.policy,
         f"{outcome.within_percent:.1f} %",
-        f"{format_number(outcome.promised_percentile)} % in {format_duration(outcome.promised_wait_seconds)}",
+        format_promise(outcome.promised_percentile, outcome.promised_wait_seconds),
         *(_wait(wait) for wait in (outcome.wait_p50_seconds, outcome.wait_p95_seconds, outcome.wait_p99_seconds)),
         f"{outcome.pod_hours:.2f}",
         "" if outcome.ratio is None else f"{outcome.ratio:.2f}",
