@@ -14,11 +14,10 @@ from typing import Any
 
 import httpx
 
-from bench.measuring import measure_each, names_asked
+from bench.measuring import measure_each, names_asked, running_environment
 from bench.page import page_load
 from bench.wrong_runtimes import measured_runtimes
 from fleet.dashboards import derive_dashboards
-from fleet.errors import FleetError
 from ops.progress import Progress
 from ops.promtool import find_promtool
 from ops.scanning import cache_folder
@@ -81,18 +80,10 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def _environment() -> dict[str, str]:
-    """That of the sandbox for the versions of what runs in it; this one's where none runs."""
-    try:
-        return sandbox_environment()
-    except FleetError:
-        return dict(os.environ)
-
-
 def main() -> None:
     """Measure what was asked for."""
     asked = names_asked(COMMAND, __doc__, MEASUREMENTS, purpose="what to measure")
-    measure_each(NAME, f"{COMMAND} all", {name: MEASUREMENTS[name] for name in asked}, _environment)
+    measure_each(NAME, f"{COMMAND} all", {name: MEASUREMENTS[name] for name in asked}, running_environment)
 
 
 if __name__ == "__main__":

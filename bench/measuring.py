@@ -1,10 +1,13 @@
 """What the benches share that measure several figures, each of them by its name."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bench.results_file import keep_figures
+from fleet.errors import FleetError
+from tests.cluster.running_fleet import sandbox_environment
 
 
 def names_asked(command: str, description: str | None, known: Iterable[str], *, purpose: str) -> list[str]:
@@ -14,6 +17,14 @@ def names_asked(command: str, description: str | None, known: Iterable[str], *, 
     parser.add_argument("figure", nargs="+", choices=[*names, "all"], help=purpose)
     asked = parser.parse_args().figure
     return [name for name in names if name in asked or "all" in asked]
+
+
+def running_environment() -> dict[str, str]:
+    """Where versions are read: the running sandbox, or what is on PATH where none runs, after a measurement that ended with it stopped, say."""
+    try:
+        return sandbox_environment()
+    except FleetError:
+        return dict(os.environ)
 
 
 def measure_each(
