@@ -240,20 +240,3 @@ def test_a_replay_that_is_interrupted_says_what_it_did(fleet_of_letters: Fleet) 
     assert 0 < outcome["done"] < count
     fleet.await_ready("gevent-dead", count - outcome["done"])
     assert fleet.ready("gevent") == outcome["done"]
-
-
-@pytest.mark.parametrize(
-    ("user", "queue"),
-    [
-        pytest.param("operator", "gevent", id="the-operator-takes-no-task"),
-        pytest.param("worker", "gevent-dead", id="a-worker-takes-no-dead-letter"),
-        pytest.param("producer", "unrouted", id="a-producer-takes-nothing-unrouted"),
-    ],
-)
-def test_what_the_broker_refuses(fleet_of_letters: Fleet, user: str, queue: str) -> None:
-    with (
-        fleet_of_letters.declared.connection(user) as connection,
-        connection.channel() as channel,
-        pytest.raises(amqp.exceptions.AccessRefused),
-    ):
-        channel.basic_get(queue)

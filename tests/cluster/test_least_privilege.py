@@ -83,6 +83,7 @@ REFUSED: list[tuple[str, str, Act]] = [
     ("producer", "goes-past-the-routing", publish("")),
     ("producer", "takes-a-task", take("plain")),
     ("producer", "takes-a-dead-letter", take("plain-dead")),
+    ("producer", "takes-what-had-no-route", take("unrouted")),
     ("producer", "empties-a-queue", purge("plain")),
     ("producer", "deletes-a-queue", delete("plain")),
     ("producer", "makes-a-queue", declare("mine")),
