@@ -41,7 +41,7 @@ def stop(environ: Mapping[str, str], root: Path, *, with_caches: bool = False) -
 
 
 def monitor(environ: Mapping[str, str], root: Path, files: Mapping[str, Mapping[str, str]]) -> None:
-    """Start a Prometheus with these files (folder `scrape` or `rules` -> name -> text), or give them to the one that runs.
+    """Start a Prometheus with these files (folder -> name -> text), or give them to the one that runs.
 
     Raises: ProgramError with the sandbox's own words.
     """

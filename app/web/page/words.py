@@ -26,9 +26,9 @@ def clock(minute: int) -> str:
     return f"{minute // 60 % 24:02d}:{minute % 60:02d}"
 
 
-def age(seconds: float | None, old_seconds: float) -> str:
+def age(seconds: float, old_seconds: float) -> str:
     """How old something is, where that is worth a word."""
-    return "" if seconds is None or seconds < old_seconds else f"{about(seconds)} old"
+    return "" if seconds < old_seconds else f"{about(seconds)} old"
 
 
 def exactly(seconds: float) -> str:

@@ -163,13 +163,12 @@ def _first_start(scene: Scene, events: list[Event]) -> float | None:
 
 def violations(fault: Fault, outcome: Outcome) -> Iterator[str]:
     """What is not as it has to be."""
-    counts = outcome.counts
+    counts, known = outcome.counts, "; ".join(outcome.without_effect)
     if not counts.accepted:
         yield "no task was accepted, so nothing was tried"
     if counts.lost:
-        yield f"{counts.lost} accepted tasks are lost: {'; '.join(outcome.without_effect)}"
+        yield f"{counts.lost} accepted tasks are lost: {known}"
     if counts.dead_lettered != outcome.expected_dead:
-        known = "; ".join(outcome.without_effect)
         yield f"{counts.dead_lettered} tasks are dead letters, where {outcome.expected_dead} have to be: {known}"
     if counts.once_second_effects:
         yield f"{counts.once_second_effects} second effects of tasks with @once"
